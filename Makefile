@@ -1,0 +1,38 @@
+# Linli's commands. `make demo` and `make test` are all a newcomer needs.
+VENV ?= .venv
+PYTHON ?= python3
+PORT ?= 8000
+SIZE ?= town
+BIN = $(VENV)/bin
+RUN = $(BIN)/python manage.py
+.PHONY: demo test serve lint bench env dev-env messages
+
+# The environment is rebuilt only when its lock changes; --require-hashes refuses anything else.
+$(VENV)/base.stamp: requirements/base.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Linli needs Python 3.11 or later; set PYTHON=/path/to/python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/base.lock
+	touch $@
+$(VENV)/dev.stamp: requirements/dev.lock $(VENV)/base.stamp
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	touch $@
+env: $(VENV)/base.stamp messages
+dev-env: $(VENV)/dev.stamp messages
+messages:
+	@$(BIN)/pybabel -q compile -D django -d locale -f 2>/dev/null || $(BIN)/pybabel compile -D django -d locale -f
+
+demo: env
+	$(RUN) migrate -v 0
+	$(RUN) demo --size $(SIZE) $(if $(DEMO_ONLY),,--serve --port $(PORT))
+serve: env
+	$(RUN) migrate -v 0
+	$(RUN) serve --port $(PORT)
+test: dev-env
+	$(BIN)/python -m pytest $(ARGS)
+lint: dev-env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+bench: dev-env
+	$(BIN)/python -m bench $(ARGS)

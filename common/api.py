@@ -1,0 +1,206 @@
+"""What every API view shares: one write call, problem+json, credits as strings."""
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView, set_rollback
+
+from common.errors import DomainError, KeyMissing
+from common.money import credits_text, parse_credits
+from common.unit_of_work import Outcome, UnitOfWork, perform
+
+logger = logging.getLogger(__name__)
+PROBLEM_JSON = "application/problem+json"
+_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+
+
+class Endpoint(APIView):
+    """Base of all API views: parse, call one service, render."""
+
+    def read(self, serializer: type[serializers.Serializer[Any]]) -> Any:
+        """Return the validated body; DRF raises the 400 that names each bad field."""
+        parsed = serializer(data=self.request.data, context={"request": self.request})
+        parsed.is_valid(raise_exception=True)
+        return parsed.validated_data
+
+    def read_query(self, serializer: type[serializers.Serializer[Any]]) -> Any:
+        """Return the validated query parameters."""
+        parsed = serializer(data=self.request.query_params, context={"request": self.request})
+        parsed.is_valid(raise_exception=True)
+        return parsed.validated_data
+
+    def write(
+        self,
+        service: Callable[[UnitOfWork], tuple[int, Any]],
+        *,
+        key_required: bool = False,
+    ) -> Response:
+        """Run one service in a unit of work and answer with (status, body).
+
+        An Idempotency-Key is honoured wherever it is sent and demanded where `key_required`.
+        """
+        request = self.request
+        key = idempotency_key(request, required=key_required)
+        outcome = perform(
+            service, actor=request.user, key=key, fingerprint=fingerprint(request) if key else ""
+        )
+        return answer(outcome)
+
+
+def answer(outcome: Outcome) -> Response:
+    """Render a write's outcome; a replay says so in `Idempotent-Replayed`."""
+    response = Response(outcome.body, status=outcome.status)
+    if outcome.replayed:
+        response["Idempotent-Replayed"] = "true"
+    return response
+
+
+def idempotency_key(request: Request, *, required: bool) -> str | None:
+    """Return the request's key or None; raise KeyMissing when absent or not 1–255 visible."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None and not required:
+        return None
+    if key is None or not _KEY.match(key):
+        raise KeyMissing
+    return key
+
+
+def fingerprint(request: Request) -> str:
+    """Hash method, path and body: the same key must come with the same request."""
+    digest = hashlib.sha256()
+    http = request._request
+    digest.update(f"{http.method}\n{http.get_full_path()}\n".encode())
+    digest.update(http.body)
+    return digest.hexdigest()
+
+
+class CreditsField(serializers.CharField):
+    """Credits in a body: a string such as "1.50", hundredths inside."""
+
+    default_error_messages = {
+        "credits": 'Write credits as a string with at most two decimals, such as "1.50".',
+        "positive": "The amount must be more than 0.",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 16)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            amount = parse_credits(data)
+        except ValueError:
+            self.fail("credits")
+        if amount <= 0:
+            self.fail("positive")
+        return amount
+
+    def to_representation(self, value: Any) -> str:
+        return credits_text(value)
+
+
+class IdField(serializers.IntegerField):
+    """An id in a body or query: a positive integer that fits its column."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=2**63 - 1, **kwargs)
+
+
+def problem(
+    *, status: int, code: str, detail: Any, errors: Any = None, extra: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Build an RFC 9457 document; `type` is a URN, so that nothing points to a host."""
+    document: dict[str, Any] = {
+        "type": f"urn:linli:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": str(detail),
+        "code": code,
+    }
+    if errors:
+        document["errors"] = errors
+    return {**(extra or {}), **document}
+
+
+def problem_response(
+    *, status: int, code: str, detail: Any, errors: Any = None, headers: Any = None
+) -> JsonResponse:
+    """Answer with problem+json outside DRF (unknown path, crash, middleware)."""
+    return JsonResponse(
+        problem(status=status, code=code, detail=detail, errors=errors),
+        status=status,
+        content_type=PROBLEM_JSON,
+        headers=headers,
+    )
+
+
+def problem_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Map every error that a view may raise to problem+json (DRF's EXCEPTION_HANDLER)."""
+    headers: dict[str, str] = {}
+    if isinstance(error, DomainError):
+        data = dict(error.data)
+        if "retry_after" in data:
+            headers["Retry-After"] = str(data["retry_after"])
+        body = problem(
+            status=error.status,
+            code=error.code,
+            detail=error.detail,
+            errors=data.pop("errors", None),
+            extra=data,
+        )
+        return _problem(body, headers)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound(_("There is nothing here that you may see."))
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    elif isinstance(error, (OperationalError, InterfaceError)):
+        logger.exception("database unavailable")
+        body = problem(
+            status=503,
+            code="try_again",
+            detail=_("The database is busy or restarting. Nothing was changed; try again."),
+        )
+        return _problem(body, {"Retry-After": "2"})
+    if not isinstance(error, exceptions.APIException):
+        return None
+    set_rollback()
+    challenge = getattr(error, "auth_header", None)
+    if challenge:
+        headers["WWW-Authenticate"] = challenge
+    wait = getattr(error, "wait", None)
+    if wait:
+        headers["Retry-After"] = str(int(wait) + 1)
+    if isinstance(error, exceptions.ValidationError):
+        detail = error.detail
+        errors = detail if isinstance(detail, dict) else {"non_field_errors": detail}
+        body = problem(
+            status=400, code="invalid", detail=_("Some fields need another look."), errors=errors
+        )
+    else:
+        code = error.get_codes()
+        body = problem(
+            status=error.status_code,
+            code=code if isinstance(code, str) else "error",
+            detail=error.detail,
+        )
+    return _problem(body, headers)
+
+
+def _problem(body: dict[str, Any], headers: dict[str, str]) -> Response:
+    return Response(body, status=body["status"], headers=headers, content_type=PROBLEM_JSON)
+
+
+def wants_problem(request: HttpRequest) -> bool:
+    """Say whether this path belongs to the API, whose errors are problem+json."""
+    return request.path.startswith("/api/")

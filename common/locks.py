@@ -1,0 +1,22 @@
+"""Row locks in the one written order.
+
+idempotency key → members → shifts → seats → offers' slots → hour logs → accounts → topics,
+each by id; the community row only when its settings change.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from django.db import models
+
+T = TypeVar("T", bound=models.Model)
+
+
+def lock(queryset: "models.QuerySet[T]", ids: Iterable[int]) -> dict[int, T]:
+    """Lock the rows with these ids in id order and return them by id.
+
+    On SQLite `select_for_update` is nothing: there the immediate transaction is the lock.
+    """
+    wanted = sorted(set(ids))
+    rows = queryset.filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True)
+    return {row.pk: row for row in rows}

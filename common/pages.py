@@ -1,0 +1,32 @@
+"""What pages share: one write per POST, refusals shown where the person stands."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.contrib import messages
+from django.http import HttpRequest
+
+from common.errors import DomainError
+from common.unit_of_work import UnitOfWork, unit_of_work
+
+T = TypeVar("T")
+
+
+def page_write(request: HttpRequest, service: Callable[[UnitOfWork], T]) -> T | None:
+    """Run one service for the signed-in member; on a refusal show its sentence, return None.
+
+    404s are not caught: they become the error page.
+    """
+    try:
+        with unit_of_work(request.user) as work:
+            return service(work)
+    except DomainError as error:
+        if error.status == 404:
+            raise
+        messages.error(request, str(error.detail))
+        return None
+
+
+def ids(values: list[Any]) -> list[int]:
+    """Return the integers among posted values; anything else is left out."""
+    return [int(value) for value in values if str(value).isascii() and str(value).isdigit()]

@@ -1,0 +1,16 @@
+"""The app that knows all others: it holds the commands that start or show the whole."""
+
+from django.apps import AppConfig
+
+
+class LinliConfig(AppConfig):
+    """Register `config` for its management commands and URL converters."""
+
+    name = "config"
+    label = "config"
+    verbose_name = "Linli"
+
+    def ready(self) -> None:
+        from common import converters
+
+        converters.register()

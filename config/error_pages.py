@@ -1,0 +1,40 @@
+"""Pages and problem documents for errors that no view caught."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from common.api import problem_response, wants_problem
+
+
+def _answer(request: HttpRequest, *, status: int, code: str, detail: str) -> HttpResponse:
+    if wants_problem(request):
+        return problem_response(status=status, code=code, detail=detail)
+    context = {"status": status, "code": code, "detail": detail}
+    return render(request, "error.html", context, status=status)
+
+
+def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    """404: no such address."""
+    detail = _("There is nothing here that you may see.")
+    return _answer(request, status=404, code="not_found", detail=detail)
+
+
+def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    """403: no role."""
+    detail = _("You don't have the role that this needs.")
+    return _answer(request, status=403, code="not_allowed", detail=detail)
+
+
+def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    """400: the request itself is broken."""
+    detail = _("This request can't be understood. Go back and try again.")
+    return _answer(request, status=400, code="bad_request", detail=detail)
+
+
+def crashed(request: HttpRequest) -> HttpResponse:
+    """500: our fault; nothing was saved."""
+    detail = _("Something broke on our side. Nothing was changed; please try again.")
+    return _answer(request, status=500, code="server_error", detail=detail)

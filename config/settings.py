@@ -1,0 +1,320 @@
+"""Linli's settings: read once from the environment, failing loudly by the variable's name.
+
+`.env.example` lists every variable. Two modes: embedded (SQLite and the in-process layer),
+unless DATABASE_URL and REDIS_URL say otherwise.
+"""
+
+import importlib.util
+import secrets
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+from environs import Env, EnvError
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env()
+env.read_env(BASE_DIR / ".env", recurse=False)
+
+
+def _read(read: Any, name: str, **options: Any) -> Any:
+    """Read one variable; a bad value names the variable and says what was expected."""
+    try:
+        return read(name, **options)
+    except EnvError as error:
+        raise ImproperlyConfigured(f"{error}. See .env.example.") from error
+
+
+def _development_secret(folder: Path) -> str:
+    """Keep one random key per checkout, so that sessions survive a restart of the demo."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "secret_key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+LINLI_ENV = _read(env.str, "LINLI_ENV", default="development")
+if LINLI_ENV not in {"development", "production"}:
+    raise ImproperlyConfigured(
+        f"LINLI_ENV is {LINLI_ENV!r}: it must be 'development' or 'production'. See .env.example."
+    )
+PRODUCTION = LINLI_ENV == "production"
+VAR_DIR = Path(_read(env.str, "LINLI_VAR_DIR", default=str(BASE_DIR / "var")))
+DEBUG = _read(env.bool, "LINLI_DEBUG", default=False)
+
+if PRODUCTION:
+    SECRET_KEY = _read(env.str, "LINLI_SECRET_KEY")
+    ALLOWED_HOSTS = _read(env.list, "LINLI_ALLOWED_HOSTS")
+    if len(SECRET_KEY) < 40:
+        raise ImproperlyConfigured("LINLI_SECRET_KEY must have at least 40 characters.")
+else:
+    SECRET_KEY = _read(env.str, "LINLI_SECRET_KEY", default="") or _development_secret(VAR_DIR)
+    ALLOWED_HOSTS = _read(
+        env.list, "LINLI_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", "testserver"]
+    )
+CSRF_TRUSTED_ORIGINS = _read(env.list, "LINLI_TRUSTED_ORIGINS", default=[])
+SITE_URL = _read(env.str, "LINLI_SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "lucide",
+    "phonenumber_field",
+    "csp",
+    "django_tasks",
+    "django_tasks_db",
+    "common",
+    "realtime",
+    "grids.places",
+    "grids.zoning",
+    "grids.people",
+    "grids.maps",
+    "timebank.ledger",
+    "timebank.earning",
+    "timebank.spending",
+    "patrols.shifts",
+    "patrols.rosters",
+    "patrols.checkins",
+    "config.apps.LinliConfig",
+]
+
+MIDDLEWARE = [
+    "common.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "grids.people.middleware.MemberLanguageMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "common.middleware.DomainErrorMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.navigation.navigation",
+            ],
+            "builtins": ["django.templatetags.i18n", "django.templatetags.static"],
+        },
+    }
+]
+
+# --- Database: SQLite embedded, PostgreSQL scaled -------------------------------------------
+DATABASE_URL = _read(env.str, "DATABASE_URL", default="")
+if not DATABASE_URL:
+    DATABASE_URL = f"sqlite:///{VAR_DIR / 'linli.sqlite3'}"
+try:
+    _database: dict[str, Any] = dict(dj_database_url.parse(DATABASE_URL))
+except (ValueError, KeyError) as error:
+    raise ImproperlyConfigured(
+        "DATABASE_URL must look like postgresql://user:password@host:5432/name "
+        f"or sqlite:///path: {error}"
+    ) from error
+_engine = _database["ENGINE"].rsplit(".", 1)[-1]
+if _engine == "sqlite3":
+    # IMMEDIATE: a deferred transaction that upgrades to a write fails at once with
+    # "database is locked"; an immediate one waits its turn.
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;"
+        ),
+    }
+elif _engine == "postgresql":
+    # Under ASGI persistent connections leak, one per thread; a pool does not.
+    _database["CONN_MAX_AGE"] = 0
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        "pool": {
+            "min_size": _read(env.int, "LINLI_DB_POOL_MIN", default=2),
+            "max_size": _read(env.int, "LINLI_DB_POOL_MAX", default=20),
+            "timeout": 15,
+        },
+    }
+else:
+    raise ImproperlyConfigured(f"DATABASE_URL names {_engine}: Linli runs on sqlite or postgresql.")
+if _engine == "sqlite3":
+    # A file, since an in-memory database can't be shared by the threads of the race tests.
+    _database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Channel layer and cache -----------------------------------------------------------------
+REDIS_URL = _read(env.str, "REDIS_URL", default="")
+if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    raise ImproperlyConfigured("REDIS_URL must look like redis://host:6379/0.")
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            # Without socket_timeout None redis-py closes an idle subscriber after 5 s.
+            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+        }
+    }
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+        }
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": []}}
+
+# --- People ----------------------------------------------------------------------------------
+AUTH_USER_MODEL = "people.Member"
+AUTHENTICATION_BACKENDS = ["grids.people.backends.MemberBackend"]
+LOGIN_URL = "people:sign-in"
+LOGIN_REDIRECT_URL = "/"
+PHONENUMBER_DEFAULT_REGION = _read(env.str, "LINLI_PHONE_REGION", default="CN")
+PHONENUMBER_DB_FORMAT = "E164"
+SMS_BACKEND = _read(env.str, "LINLI_SMS_BACKEND", default="console")
+SMS_GATEWAY_URL = _read(env.str, "LINLI_SMS_GATEWAY_URL", default="")
+SMS_GATEWAY_TOKEN = _read(env.str, "LINLI_SMS_GATEWAY_TOKEN", default="")
+if SMS_BACKEND not in {"console", "http", "memory"}:
+    raise ImproperlyConfigured("LINLI_SMS_BACKEND must be 'console' or 'http'.")
+if SMS_BACKEND == "http" and not SMS_GATEWAY_URL:
+    raise ImproperlyConfigured("LINLI_SMS_BACKEND=http needs LINLI_SMS_GATEWAY_URL.")
+
+# --- Language and time -----------------------------------------------------------------------
+LANGUAGE_CODE = _read(env.str, "LINLI_LANGUAGE", default="zh-hans")
+LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = _read(env.str, "LINLI_TIME_ZONE", default="Asia/Shanghai")
+
+# --- Static files ----------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+# django-leaflet as an installed app imports GeoDjango, which needs GDAL: only its scripts are used.
+_leaflet = importlib.util.find_spec("leaflet")
+if _leaflet is None or _leaflet.origin is None:
+    raise ImproperlyConfigured("django-leaflet is missing: install requirements/base.lock.")
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    ("leaflet", str(Path(_leaflet.origin).parent / "static" / "leaflet")),
+]
+WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_KEEP_ONLY_HASHED_FILES = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# --- API -------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "grids.people.backends.TokenAuthentication",
+        "grids.people.backends.ApiSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "common.pagination.ByIdPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "EXCEPTION_HANDLER": "common.api.problem_handler",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Linli API",
+    "DESCRIPTION": "Grid patrols and the volunteer time bank of a neighbourhood.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+# --- Security --------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [SELF],
+    }
+}
+X_FRAME_OPTIONS = "SAMEORIGIN"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+if PRODUCTION:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https://")
+    SECURE_SSL_REDIRECT = _read(env.bool, "LINLI_SSL_REDIRECT", default=False)
+TRUST_PROXY = _read(env.bool, "LINLI_TRUST_PROXY", default=False)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# --- Maps: no tile is loaded from anywhere unless a server is named ---------------------------
+TILE_URL = _read(env.str, "LINLI_TILE_URL", default="")
+TILE_ATTRIBUTION = _read(env.str, "LINLI_TILE_ATTRIBUTION", default="")
+
+# --- Work in the background ------------------------------------------------------------------
+EVENT_KEEP_DAYS = _read(env.int, "LINLI_EVENT_KEEP_DAYS", default=30)
+SHIFTS_AHEAD_DAYS = _read(env.int, "LINLI_SHIFTS_AHEAD_DAYS", default=28)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": _read(env.str, "LINLI_LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
+}

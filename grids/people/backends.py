@@ -1,0 +1,65 @@
+"""How a request becomes a member: session for pages, hashed token for the API."""
+
+import hashlib
+from typing import Any
+
+from django.contrib.auth.backends import BaseBackend
+from django.http import HttpRequest
+from rest_framework.authentication import (
+    BaseAuthentication,
+    SessionAuthentication,
+    get_authorization_header,
+)
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from grids.people.models import ApiToken, Member
+
+
+def token_digest(token: str) -> str:
+    """Hash an API token; it has 256 random bits, so a plain SHA-256 can't be guessed back."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def member_of_token(token: str) -> Member | None:
+    """Return the active member that this API token belongs to."""
+    found = (
+        ApiToken.objects.select_related("member")
+        .filter(digest=token_digest(token), revoked_at=None, member__is_active=True)
+        .first()
+    )
+    return found.member if found else None
+
+
+class MemberBackend(BaseBackend):
+    """Loads the member of a session; signing in itself is `services.sign_in`."""
+
+    def get_user(self, user_id: Any) -> Member | None:
+        return Member.objects.filter(pk=user_id, is_active=True).first()
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
+        return None
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Token <key>`."""
+
+    def authenticate(self, request: Request) -> tuple[Member, None] | None:
+        words = get_authorization_header(request).split()
+        if not words or words[0].lower() != b"token":
+            return None
+        try:
+            token = words[1].decode("ascii") if len(words) == 2 else ""
+        except UnicodeDecodeError:
+            token = ""
+        member = member_of_token(token) if token else None
+        if member is None:
+            raise AuthenticationFailed
+        return member, None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Token"
+
+
+class ApiSessionAuthentication(SessionAuthentication):
+    """The session cookie, with the CSRF check on writes."""

@@ -1,0 +1,203 @@
+"""Members, how they sign in, and what they may do."""
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.modelfields import PhoneNumberField
+
+from grids.people.managers import MemberManager
+from grids.places.models import Building, Cell, Community
+
+
+class HolderClass(models.TextChoices):
+    """Classes of account holder, with their own earning tables (domain: Z2)."""
+
+    RESIDENT = "resident", _("Resident")
+    PARTY_MEMBER = "party_member", _("Party member")
+    ORGANISATION = "organisation", _("Organisation")
+    FIRM = "firm", _("Firm")
+    CHILD = "child", _("Child")
+
+
+class Household(models.Model):
+    """A family that shares one pot of credits."""
+
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="households")
+    name = models.CharField(max_length=120)
+    home = models.ForeignKey(Building, null=True, blank=True, on_delete=models.PROTECT)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Organisation(models.Model):
+    """A kitchen, merchant, department, property firm or association."""
+
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="organisations")
+    name = models.CharField(max_length=160)
+    phone = PhoneNumberField(null=True, blank=True)
+    address = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Member(AbstractBaseUser):
+    """A person of the neighbourhood; the user model.
+
+    `phone` is E.164, unique, and NULL for an elder who has none. There is no password: people
+    sign in with a one-time code. `erased_at` marks a person whose personal data was erased.
+    """
+
+    phone = PhoneNumberField(null=True, blank=True, unique=True)
+    display_name = models.CharField(max_length=80)
+    language = models.CharField(
+        max_length=10, choices=[("zh-hans", "简体中文"), ("en", "English")], default="zh-hans"
+    )
+    community = models.ForeignKey(
+        Community, null=True, blank=True, on_delete=models.PROTECT, related_name="members"
+    )
+    home = models.ForeignKey(
+        Building, null=True, blank=True, on_delete=models.PROTECT, related_name="residents"
+    )
+    household = models.ForeignKey(
+        Household, null=True, blank=True, on_delete=models.PROTECT, related_name="members"
+    )
+    holder_class = models.CharField(
+        max_length=16, choices=HolderClass, default=HolderClass.RESIDENT
+    )
+    born_on = models.DateField(null=True, blank=True)
+    joined_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False, help_text=_("May open the admin."))
+    is_superuser = models.BooleanField(default=False)
+
+    USERNAME_FIELD = "phone"
+    REQUIRED_FIELDS = ["display_name"]
+    objects = MemberManager()
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Only platform administrators use Django's admin."""
+        return self.is_active and self.is_superuser
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_superuser
+
+
+class LoginCode(models.Model):
+    """A one-time code: six digits, stored as a keyed hash, ten minutes, five tries."""
+
+    phone = PhoneNumberField(db_index=True)
+    digest = models.CharField(max_length=64)
+    address = models.CharField(max_length=64, blank=True, help_text=_("Keyed hash of the IP"))
+    created_at = models.DateTimeField(db_index=True)
+    expires_at = models.DateTimeField()
+    tries_left = models.PositiveSmallIntegerField(default=5)
+    used_at = models.DateTimeField(null=True)
+
+
+class ApiToken(models.Model):
+    """An API token; only its SHA-256 is stored."""
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="tokens")
+    digest = models.CharField(max_length=64, unique=True)
+    label = models.CharField(max_length=80, blank=True)
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+
+class Role(models.Model):
+    """What a member may do, where, and from when to when.
+
+    Exactly one scope: a community (with its subtree), a cell, or an organisation (a partner is
+    a profile of an organisation). `ends_on` is the last day it holds.
+    """
+
+    class Kind(models.TextChoices):
+        CAPTAIN = "captain", _("Grid captain")
+        DISPATCHER = "dispatcher", _("Dispatcher")
+        REVIEWER = "reviewer", _("Reviewer")
+        BOOKKEEPER = "bookkeeper", _("Bookkeeper")
+        STOREKEEPER = "storekeeper", _("Storekeeper")
+        PARTNER_STAFF = "partner_staff", _("Partner staff")
+        COUNCIL = "council", _("Council member")
+        AUDITOR = "auditor", _("Auditor")
+        ADMINISTRATOR = "administrator", _("Administrator")
+
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="roles")
+    kind = models.CharField(max_length=16, choices=Kind)
+    community = models.ForeignKey(
+        Community, null=True, blank=True, on_delete=models.PROTECT, related_name="roles"
+    )
+    cell = models.ForeignKey(
+        Cell, null=True, blank=True, on_delete=models.PROTECT, related_name="roles"
+    )
+    organisation = models.ForeignKey(
+        Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="roles"
+    )
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="role_has_one_scope",
+                condition=Q(community__isnull=False, cell__isnull=True, organisation__isnull=True)
+                | Q(community__isnull=True, cell__isnull=False, organisation__isnull=True)
+                | Q(community__isnull=True, cell__isnull=True, organisation__isnull=False),
+            )
+        ]
+
+
+class Proxy(models.Model):
+    """`proxy` may book and pay for `member` (a daughter for her mother)."""
+
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="proxies")
+    proxy = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="acts_for")
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(member=models.F("proxy")), name="nobody_is_their_own_proxy"
+            )
+        ]
+
+
+class Skill(models.Model):
+    """Something a shift can require, such as first aid."""
+
+    code = models.SlugField(unique=True)
+    name = models.CharField(max_length=80)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MemberSkill(models.Model):
+    """A member has a skill until `expires_on` (its last day), or for good."""
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="skills")
+    skill = models.ForeignKey(Skill, on_delete=models.PROTECT, related_name="+")
+    expires_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["member", "skill"], name="skill_once")]
+
+
+class Consent(models.Model):
+    """A purpose that a member agreed to, in which words, and until when."""
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="consents")
+    purpose = models.CharField(max_length=40)
+    text_version = models.CharField(max_length=20)
+    given_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,32 @@
+"""What the apps above add to a person's page, export and erasure, filled at start."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from grids.people.models import Member
+
+MePart = Callable[[Member], Any]
+Eraser = Callable[[Member, datetime], None]
+
+me_parts: dict[str, MePart] = {}
+export_parts: dict[str, MePart] = {}
+erasers: list[Eraser] = []
+
+
+def add_me_part(name: str, part: MePart) -> None:
+    """Let `GET /api/v1/me` carry `name`, as `part(member)` says."""
+    me_parts[name] = part
+
+
+def add_export_part(name: str, part: MePart) -> None:
+    """Let the personal-data export carry `name`; JSON-plain, the member's own data only."""
+    export_parts[name] = part
+
+
+def add_eraser(eraser: Eraser) -> None:
+    """Run `eraser(member, now)` inside the erasure's unit of work.
+
+    It removes personal data; it may raise a DomainError that says what must be settled first.
+    """
+    erasers.append(eraser)

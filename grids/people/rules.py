@@ -1,0 +1,94 @@
+"""Who may do what: every permission question about roles is answered here."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q
+from django.utils import timezone
+
+from common import clock
+from common.errors import NotAllowed
+from grids.people.models import Member, Organisation, Proxy, Role
+from grids.places.models import Cell, Community
+
+Kind = Role.Kind
+
+
+def today() -> date:
+    """The date by which roles and proxies hold, in the site's zone."""
+    return timezone.localdate(clock.now())
+
+
+def holds_on(day: date, prefix: str = "") -> Q:
+    """Filter rows whose `starts_on`…`ends_on` (inclusive, open-ended when empty) cover `day`."""
+    return Q(**{f"{prefix}starts_on__lte": day}) & (
+        Q(**{f"{prefix}ends_on__isnull": True}) | Q(**{f"{prefix}ends_on__gte": day})
+    )
+
+
+def roles_of(member: Member | AnonymousUser) -> list[Role]:
+    """Return the roles that `member` holds today, read once per request."""
+    if not isinstance(member, Member):
+        return []
+    kept: list[Role] | None = getattr(member, "_roles_today", None)
+    if kept is None:
+        kept = list(
+            Role.objects.filter(holds_on(today()), member=member).select_related(
+                "community", "cell__community", "organisation__community"
+            )
+        )
+        member._roles_today = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def has_role(
+    member: Member | AnonymousUser,
+    kinds: Iterable[str],
+    *,
+    community: Community | None = None,
+    cell: Cell | None = None,
+    organisation: Organisation | None = None,
+) -> bool:
+    """Say whether `member` holds one of `kinds` over what is named.
+
+    A community role covers its whole subtree, the cells and organisations in it included; a
+    cell role covers that cell; an organisation role that organisation.
+    """
+    wanted = set(kinds)
+    if cell is not None and community is None:
+        community = cell.community
+    if organisation is not None and community is None:
+        community = organisation.community
+    for role in roles_of(member):
+        if role.kind not in wanted:
+            continue
+        if role.community is not None:
+            if community is not None and community.path.startswith(role.community.path):
+                return True
+        elif role.cell_id is not None:
+            if cell is not None and role.cell_id == cell.pk:
+                return True
+        elif organisation is not None and role.organisation_id == organisation.pk:
+            return True
+    return False
+
+
+def require_role(
+    member: Member | AnonymousUser,
+    kinds: Iterable[str],
+    *,
+    community: Community | None = None,
+    cell: Cell | None = None,
+    organisation: Organisation | None = None,
+) -> None:
+    """Raise NotAllowed unless `has_role`."""
+    if not has_role(member, kinds, community=community, cell=cell, organisation=organisation):
+        raise NotAllowed
+
+
+def acts_for(actor: Member, member: Member) -> bool:
+    """Say whether `actor` may book and pay for `member`: themselves, or a proxy today."""
+    if actor.pk == member.pk:
+        return True
+    return Proxy.objects.filter(holds_on(today()), member=member, proxy=actor).exists()

@@ -1,0 +1,160 @@
+"""Communities, their buildings and streets, and the cells drawn over them."""
+
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Community(models.Model):
+    """One node of the tree: district → street → community.
+
+    `path` is "/1/4/9/", ids from the root to this row, so that a subtree is one prefix query.
+    Settings that a council may change stand here; money and hours never do.
+    """
+
+    class Level(models.TextChoices):
+        DISTRICT = "district", _("District")
+        STREET = "street", _("Street")
+        COMMUNITY = "community", _("Community")
+
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )
+    code = models.CharField(max_length=40, unique=True)
+    name = models.CharField(max_length=120)
+    level = models.CharField(max_length=12, choices=Level, default=Level.COMMUNITY)
+    path = models.CharField(max_length=255, db_index=True, blank=True, editable=False)
+    zone = models.CharField(max_length=60, default="Asia/Shanghai")
+    band_min = models.PositiveIntegerField(default=300)
+    band_max = models.PositiveIntegerField(default=500)
+    least_rest_minutes = models.PositiveIntegerField(default=60)
+    auto_approve_hours = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name_plural = "communities"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(band_min__lte=models.F("band_max")), name="band_in_order"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Building(models.Model):
+    """A building footprint; `cell` is the one of the published plan."""
+
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="buildings")
+    source_id = models.CharField(max_length=80)
+    name = models.CharField(max_length=160, blank=True)
+    address = models.CharField(max_length=200, blank=True)
+    street_name = models.CharField(max_length=120, blank=True)
+    dwellings = models.PositiveIntegerField(default=0)
+    levels = models.PositiveSmallIntegerField(null=True, blank=True)
+    lat = models.FloatField(validators=[MinValueValidator(-90), MaxValueValidator(90)])
+    lon = models.FloatField(validators=[MinValueValidator(-180), MaxValueValidator(180)])
+    geometry = models.BinaryField(help_text="WKB, WGS84")
+    cell = models.ForeignKey(
+        "Cell", null=True, blank=True, on_delete=models.PROTECT, related_name="buildings"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["community", "source_id"], name="building_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.address or self.name or f"#{self.source_id}"
+
+
+class Street(models.Model):
+    """A street's centre line."""
+
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="streets")
+    source_id = models.CharField(max_length=80)
+    name = models.CharField(max_length=160, blank=True)
+    highway = models.CharField(max_length=40, blank=True)
+    length_m = models.FloatField(default=0)
+    geometry = models.BinaryField(help_text="WKB, WGS84")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["community", "source_id"], name="street_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"#{self.source_id}"
+
+
+class Cell(models.Model):
+    """A grid cell's identity: code, name and history outlive every redrawing of its shape."""
+
+    class Kind(models.TextChoices):
+        GEOGRAPHIC = "geographic", _("On the map")
+        VIRTUAL = "virtual", _("Chat group")
+
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="cells")
+    code = models.CharField(max_length=40)
+    name = models.CharField(max_length=120, blank=True)
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.GEOGRAPHIC)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["community", "code"], name="cell_code_once")]
+
+    def __str__(self) -> str:
+        return self.name or self.code
+
+
+class CellPlan(models.Model):
+    """One drawing of a community's cells: a draft, the published one, or a past one."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("Draft")
+        PUBLISHED = "published", _("Published")
+        PAST = "past", _("Past")
+
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="plans")
+    state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
+    seed = models.BigIntegerField(default=0)
+    measures: Any = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["community"],
+                condition=models.Q(state="published"),
+                name="one_published_plan",
+            )
+        ]
+
+
+class CellShape(models.Model):
+    """A cell's border and households in one plan."""
+
+    plan = models.ForeignKey(CellPlan, on_delete=models.CASCADE, related_name="shapes")
+    cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="shapes")
+    geometry = models.BinaryField(help_text="WKB, WGS84")
+    households = models.PositiveIntegerField()
+    measures: Any = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["plan", "cell"], name="shape_once")]
+
+
+class CellBuilding(models.Model):
+    """Which cell a building belongs to in one plan."""
+
+    plan = models.ForeignKey(CellPlan, on_delete=models.CASCADE, related_name="memberships")
+    cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="+")
+    building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "building"], name="building_in_one_cell")
+        ]

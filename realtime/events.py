@@ -1,0 +1,74 @@
+"""Record domain events: queued by services, written once before commit, hubs woken after.
+
+`record` knows no domain: it takes any frozen dataclass with a `type` and JSON-plain fields.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.db import connection, transaction
+
+from common.unit_of_work import current
+from realtime import wake
+from realtime.models import Event, Topic
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainEvent:
+    """Base of all events: past tense, JSON-plain fields, `type` as in the contract."""
+
+    type: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    topic: str
+    type: str
+    data: dict[str, Any]
+    at: datetime
+
+
+def record(event: DomainEvent, *, topics: Iterable[str]) -> None:
+    """Queue `event` for these topics; the unit of work writes it just before its commit.
+
+    The payload goes to everybody who may subscribe to the topic: record a second event with
+    fewer fields for a wider audience.
+    """
+    work = current()
+    data = asdict(event)
+    for topic in topics:
+        work.queue(_write, _Recorded(topic=topic, type=event.type, data=data, at=work.now))
+
+
+def _write(items: list[_Recorded]) -> None:
+    """Take the sequence numbers topic by topic in name order, insert, wake after commit."""
+    by_topic: dict[str, list[_Recorded]] = {}
+    for item in items:
+        by_topic.setdefault(item.topic, []).append(item)
+    rows: list[Event] = []
+    for name in sorted(by_topic):
+        topic_id, head = _advance(name, len(by_topic[name]))
+        first = head - len(by_topic[name]) + 1
+        rows += [
+            Event(topic_id=topic_id, seq=first + offset, type=item.type, data=item.data, at=item.at)
+            for offset, item in enumerate(by_topic[name])
+        ]
+    Event.objects.bulk_create(rows)
+    woken = sorted(by_topic)
+    transaction.on_commit(lambda: wake.topics(woken), robust=True)
+
+
+def _advance(name: str, by: int) -> tuple[int, int]:
+    """Move a topic's head forward under its row lock; return (topic id, new head)."""
+    table = connection.ops.quote_name(Topic._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} (name, head, kept_from) VALUES (%s, %s, 1) "  # noqa: S608
+            f"ON CONFLICT (name) DO UPDATE SET head = {table}.head + excluded.head "
+            "RETURNING id, head",
+            [name, by],
+        )
+        topic_id, head = cursor.fetchone()
+    return topic_id, head
