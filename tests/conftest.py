@@ -1,13 +1,50 @@
 """What every test shares."""
 
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
 from tests import factories
+
+CHROMIUM = os.environ.get("LINLI_CHROMIUM", "/usr/bin/chromium")
+NO_SKIPS = os.environ.get("LINLI_NO_SKIPS") == "1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine has no server or browser for.
+
+    A test of the other database is left out rather than skipped: it runs in the other mode.
+    """
+    postgres = connection.vendor == "postgresql"
+    missing = {
+        "postgres": "" if postgres else "needs PostgreSQL: set DATABASE_URL",
+        "redis": "" if os.environ.get("REDIS_URL") else "needs Redis: set REDIS_URL",
+        "browser": "" if Path(CHROMIUM).exists() else "needs Debian's chromium package",
+    }
+    for name, reason in missing.items():
+        if reason:
+            for item in items:
+                if item.get_closest_marker(name):
+                    item.add_marker(pytest.mark.skip(reason=reason))
+    if postgres:
+        others = [item for item in items if item.get_closest_marker("sqlite")]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Where nothing may be skipped (CI), a skip is a failure."""
+    result = yield
+    report = result.get_result()  # type: ignore[attr-defined]
+    if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"
 
 
 class _Loud(logging.Handler):

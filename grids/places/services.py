@@ -1,0 +1,212 @@
+"""Changing the map: the community tree, imports, published plans."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from shapely import Geometry, to_wkb
+
+from common.errors import BadInput, DomainError
+from common.unit_of_work import current
+from grids.places import index
+from grids.places.events import CellsChanged
+from grids.places.geojson import BuildingRow, StreetRow
+from grids.places.models import (
+    Building,
+    Cell,
+    CellBuilding,
+    CellPlan,
+    CellShape,
+    Community,
+    Street,
+)
+from realtime.events import record
+
+_BATCH = 1000
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """How many rows an import added and changed."""
+
+    added: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class DrawnCell:
+    """One cell as drawn: its buildings (ids) and border (WGS84)."""
+
+    code: str
+    households: int
+    buildings: Sequence[int]
+    geometry: Geometry
+    measures: dict[str, Any]
+
+
+class NothingToDraw(DomainError):
+    """The community has no buildings yet."""
+
+    code = "no_buildings"
+    detail = _("This community has no buildings yet. Import them first.")
+
+
+def create_community(
+    *,
+    code: str,
+    name: str,
+    now: datetime,
+    parent: Community | None = None,
+    level: str = Community.Level.COMMUNITY,
+    zone: str = "Asia/Shanghai",
+    **settings: Any,
+) -> Community:
+    """Add a node to the community tree; `zone` is an IANA name."""
+    work = current()
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise BadInput(
+            {"zone": [str(_("Not an IANA time zone, such as Asia/Shanghai."))]}
+        ) from error
+    if Community.objects.filter(code=code).exists():
+        raise BadInput({"code": [str(_("Another community has this code."))]})
+    community = Community(code=code, name=name, parent=parent, level=level, zone=zone, **settings)
+    community.save()
+    community.path = f"{parent.path if parent else '/'}{community.pk}/"
+    community.save(update_fields=["path"])
+    work.audit("community.created", community, after={"code": code, "name": name})
+    return community
+
+
+def import_buildings(
+    *, community: Community, rows: Sequence[BuildingRow], progress: Progress = lambda done: None
+) -> Imported:
+    """Add or change buildings by source id, in the open unit of work: all or nothing."""
+    made = []
+    for row in rows:
+        middle = row.geometry.representative_point()
+        made.append(
+            Building(
+                community=community,
+                source_id=row.source_id,
+                name=row.name,
+                address=row.address,
+                street_name=row.street_name,
+                dwellings=row.dwellings,
+                levels=row.levels,
+                lat=middle.y,
+                lon=middle.x,
+                geometry=to_wkb(row.geometry),
+            )
+        )
+    fields = [
+        "name", "address", "street_name", "dwellings", "levels", "lat", "lon", "geometry",
+    ]  # fmt: skip
+    return _upsert(Building, community, made, fields, progress)
+
+
+def import_streets(
+    *, community: Community, rows: Sequence[StreetRow], progress: Progress = lambda done: None
+) -> Imported:
+    """Add or change streets by source id, in the open unit of work: all or nothing."""
+    made = [
+        Street(
+            community=community,
+            source_id=row.source_id,
+            name=row.name,
+            highway=row.highway,
+            length_m=row.length_m,
+            geometry=to_wkb(row.geometry),
+        )
+        for row in rows
+    ]
+    return _upsert(Street, community, made, ["name", "highway", "length_m", "geometry"], progress)
+
+
+def _upsert(
+    model: Any, community: Community, made: Sequence[Any], fields: list[str], progress: Progress
+) -> Imported:
+    known = set(model.objects.filter(community=community).values_list("source_id", flat=True))
+    for start in range(0, len(made), _BATCH):
+        batch = made[start : start + _BATCH]
+        model.objects.bulk_create(
+            batch,
+            update_conflicts=True,
+            unique_fields=["community", "source_id"],
+            update_fields=fields,
+        )
+        progress(len(batch))
+    changed = sum(row.source_id in known for row in made)
+    result = Imported(added=len(made) - changed, changed=changed)
+    current().audit(
+        f"{model._meta.model_name}.imported",
+        community,
+        after={"added": result.added, "changed": result.changed},
+    )
+    return result
+
+
+def save_plan(
+    *, community: Community, cells: Sequence[DrawnCell], measures: Any, seed: int, now: datetime
+) -> CellPlan:
+    """Keep a drawing as a draft; cells known by code keep their identity."""
+    work = current()
+    if not cells:
+        raise NothingToDraw
+    plan = CellPlan.objects.create(
+        community=community, seed=seed, measures=measures, created_at=now
+    )
+    known = {cell.code: cell for cell in Cell.objects.filter(community=community)}
+    new = [Cell(community=community, code=drawn.code) for drawn in cells if drawn.code not in known]
+    known |= {cell.code: cell for cell in Cell.objects.bulk_create(new)}
+    CellShape.objects.bulk_create(
+        CellShape(
+            plan=plan,
+            cell=known[drawn.code],
+            geometry=to_wkb(drawn.geometry),
+            households=drawn.households,
+            measures=drawn.measures,
+        )
+        for drawn in cells
+    )
+    CellBuilding.objects.bulk_create(
+        (
+            CellBuilding(plan=plan, cell=known[drawn.code], building_id=building)
+            for drawn in cells
+            for building in drawn.buildings
+        ),
+        batch_size=_BATCH,
+    )
+    work.audit("plan.drawn", plan, after={"cells": len(cells), "seed": seed})
+    return plan
+
+
+def publish_plan(*, plan: CellPlan, now: datetime) -> CellPlan:
+    """Make a draft the community's plan: the one before becomes past, buildings move cells,
+    cells without a shape retire (their history stays).
+    """
+    work = current()
+    community = Community.objects.select_for_update(no_key=True).get(pk=plan.community_id)
+    CellPlan.objects.filter(community=community, state=CellPlan.State.PUBLISHED).update(
+        state=CellPlan.State.PAST
+    )
+    plan.state, plan.published_at = CellPlan.State.PUBLISHED, now
+    plan.save(update_fields=["state", "published_at"])
+    drawn = list(CellShape.objects.filter(plan=plan).values_list("cell_id", flat=True))
+    for cell in drawn:
+        members = CellBuilding.objects.filter(plan=plan, cell=cell).values("building")
+        Building.objects.filter(pk__in=members).update(cell=cell)
+    geographic = Cell.objects.filter(community=community, kind=Cell.Kind.GEOGRAPHIC)
+    Building.objects.filter(community=community).exclude(cell__in=drawn).update(cell=None)
+    geographic.filter(pk__in=drawn).update(retired_at=None)
+    geographic.exclude(pk__in=drawn).filter(retired_at=None).update(retired_at=now)
+    work.audit("plan.published", plan, after={"cells": len(drawn)})
+    record(CellsChanged(plan=plan.pk, cells=drawn), topics=[f"community:{community.pk}"])
+    transaction.on_commit(index.forget, robust=True)
+    return plan

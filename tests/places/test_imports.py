@@ -1,0 +1,161 @@
+"""Imports: every feature is taken, repaired or refused by number; all or nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from shapely import from_wkb
+
+from grids.places.models import Building, Street
+from tests.factories import CommunityFactory
+
+SQUARE = [[[9.5, 47.1], [9.501, 47.1], [9.501, 47.101], [9.5, 47.101], [9.5, 47.1]]]
+BOW_TIE = [[[9.5, 47.1], [9.501, 47.101], [9.501, 47.1], [9.5, 47.101], [9.5, 47.1]]]
+
+
+def feature(
+    number: int, coordinates: Any = SQUARE, kind: str = "Polygon", **properties: Any
+) -> Any:
+    return {
+        "type": "Feature",
+        "id": number,
+        "properties": properties,
+        "geometry": {"type": kind, "coordinates": coordinates},
+    }
+
+
+def write(folder: Path, *features: Any, **more: Any) -> str:
+    path = folder / "f.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features, **more}))
+    return str(path)
+
+
+@pytest.mark.django_db
+def test_buildings_are_added_then_changed(tmp_path: Path) -> None:
+    community = CommunityFactory(code="x")
+    file = write(
+        tmp_path,
+        feature(1, dwellings=12, levels=3, **{"addr:street": "Dorf", "addr:housenumber": "4"}),
+        feature(2, id="b-7", dwellings_est=5, name="Schule"),
+    )
+    call_command("import_buildings", file, community="x")
+    rows = {b.source_id: b for b in Building.objects.filter(community=community)}
+    assert {key: (b.dwellings, b.levels, b.address, b.name) for key, b in rows.items()} == {
+        "1": (12, 3, "Dorf 4", ""),
+        "b-7": (5, None, "", "Schule"),
+    }
+    assert rows["1"].lon == pytest.approx(9.5005, abs=0.001)
+    call_command("import_buildings", write(tmp_path, feature(1, dwellings=20)), community="x")
+    assert Building.objects.get(source_id="1").dwellings == 20
+    assert Building.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_an_outline_that_crosses_itself_is_repaired_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    CommunityFactory(code="x")
+    call_command("import_buildings", write(tmp_path, feature(1, BOW_TIE)), community="x")
+    assert from_wkb(bytes(Building.objects.get().geometry)).is_valid
+    assert "feature 1: the outline crossed itself; repaired" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (feature(2, [[[47.1, 109.5], [47.1, 109.6], [47.2, 109.6], [47.1, 109.5]]]), "swapped"),
+        (feature(2, [[[2e5, 1e6], [2e5, 2e6], [3e5, 1e6], [2e5, 1e6]]]), "EPSG:4326"),
+        (feature(2, [9.5, 47.1], "Point"), "must be a Polygon"),
+        (feature(2, []), "empty"),
+        (feature(2, [[[9.5, 47.1], [9.5]]]), "fewer than two"),
+        (feature(2, "abc"), "not lists of numbers"),
+        (feature(2, [[[9.5, 47.1], [9.6, 47.1]]]), "can't be read"),
+        (feature(2, dwellings=-3), "whole number"),
+        (feature(2, dwellings="many"), "not a number"),
+        (feature(2, dwellings=1e9), "whole number"),
+        (feature(1), "used by feature 1"),
+        ({"type": "Feature", "properties": {}, "geometry": None}, 'no "id"'),
+        ({"type": "Feature", "id": 2, "properties": [1], "geometry": None}, "must be an object"),
+        ({"type": "Feature", "id": 2, "geometry": None}, "no geometry"),
+        ("text", "not an object"),
+        (None, "not an object"),
+    ],
+)
+@pytest.mark.django_db
+def test_one_bad_feature_is_named_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: Any, reason: str
+) -> None:
+    CommunityFactory(code="x")
+    with pytest.raises(CommandError, match="1 features refused; nothing was imported"):
+        call_command("import_buildings", write(tmp_path, feature(1), bad), community="x")
+    said = capsys.readouterr().err
+    assert "feature 2:" in said
+    assert reason in said
+    assert not Building.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"type": "FeatureCollection", "features": [NaN]}', "NaN is not a number"),
+        (b'{"type": "Topology"}', "FeatureCollection"),
+        (b'{"type": "FeatureCollection", "features": {}}', "must be a list"),
+        (b"\xff\xfe", "not UTF-8"),
+        (
+            (
+                b'{"type": "FeatureCollection", "features": [], "crs": '
+                b'{"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}}'
+            ),
+            "EPSG::3857",
+        ),
+    ],
+)
+@pytest.mark.django_db
+def test_an_unreadable_file_says_why(tmp_path: Path, content: bytes, reason: str) -> None:
+    CommunityFactory(code="x")
+    path = tmp_path / "f.geojson"
+    path.write_bytes(content)
+    with pytest.raises(CommandError, match=reason):
+        call_command("import_buildings", str(path), community="x")
+
+
+@pytest.mark.django_db
+def test_unknown_community_and_missing_file_are_said(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no community with the code 'y'"):
+        call_command("import_streets", write(tmp_path), community="y")
+    CommunityFactory(code="x")
+    with pytest.raises(CommandError, match="no such file"):
+        call_command("import_streets", str(tmp_path / "none"), community="x")
+
+
+@pytest.mark.django_db
+def test_dry_run_writes_nothing(tmp_path: Path) -> None:
+    CommunityFactory(code="x")
+    call_command("import_buildings", write(tmp_path, feature(1)), community="x", dry_run=True)
+    assert not Building.objects.exists()
+
+
+@pytest.mark.django_db
+def test_streets_keep_their_length(tmp_path: Path) -> None:
+    CommunityFactory(code="x")
+    line = [[9.5, 47.1], [9.5, 47.101]]
+    file = write(tmp_path, feature(1, line, "LineString", name="Dorfstrasse", highway="tertiary"))
+    call_command("import_streets", file, community="x")
+    street = Street.objects.get()
+    assert (street.name, street.highway) == ("Dorfstrasse", "tertiary")
+    assert street.length_m == pytest.approx(111.2, abs=0.2)
+
+
+@pytest.mark.django_db
+def test_gcj02_is_moved_to_wgs84(tmp_path: Path) -> None:
+    CommunityFactory(code="x")
+    square = [[[116.404, 39.915], [116.405, 39.915], [116.405, 39.916], [116.404, 39.915]]]
+    file = write(tmp_path, feature(1, square))
+    call_command("import_buildings", file, community="x", datum="gcj02")
+    building = Building.objects.get()
+    assert building.lon < 116.3990
+    assert building.lat < 39.9145
