@@ -40,6 +40,8 @@ class Account(models.Model):
         EXPIRED = "expired", _("Expired")
         CLEARING = "clearing", _("Clearing")
 
+    OPEN_ENDED = frozenset({Kind.ISSUE, Kind.RETIRED, Kind.EXPIRED})
+
     ledger = models.ForeignKey(Ledger, on_delete=models.PROTECT, related_name="accounts")
     kind = models.CharField(max_length=12, choices=Kind)
     member = models.ForeignKey(
@@ -94,9 +96,29 @@ class Account(models.Model):
             ),
         ]
 
+    @property
+    def locked(self) -> bool:
+        """Whether this kind keeps a balance under a row lock."""
+        return self.kind not in self.OPEN_ENDED
+
+    @property
+    def available(self) -> int:
+        """What a hold may take: never an overdraft."""
+        return max(0, self.balance - self.held)
+
+    @property
+    def spendable(self) -> int:
+        """What a payment may take now: down to the floor, but no overdraft beside open holds."""
+        free = self.balance - self.held
+        return free - (self.floor or 0) if self.held == 0 else free
+
 
 class Posting(models.Model):
-    """One indivisible act of bookkeeping with 1..n transfers; never edited or deleted."""
+    """One indivisible act of bookkeeping with 1..n transfers; never edited or deleted.
+
+    `scope` is "member:<id>" or "system"; `salt` is random, so that the digests in a neighbour's
+    inclusion proof can't be guessed back to amounts (docs/ledger-format.md).
+    """
 
     class Reason(models.TextChoices):
         EARNED = "earned", _("Hours approved")
@@ -116,6 +138,7 @@ class Posting(models.Model):
     scope = models.CharField(max_length=60)
     key = models.CharField(max_length=255)
     payload_hash = models.CharField(max_length=64)
+    salt = models.CharField(max_length=32)
     reason = models.CharField(max_length=12, choices=Reason)
     memo = models.CharField(max_length=200, blank=True)
     source_type = models.CharField(max_length=40, blank=True)
@@ -176,13 +199,17 @@ class Transfer(models.Model):
 
 
 class Seal(models.Model):
-    """A published Merkle root over every transfer committed since the seal before."""
+    """A published Merkle root over every transfer committed since the seal before.
+
+    `digest` is the hash of the seal itself and the `previous` of the next one.
+    """
 
     ledger = models.ForeignKey(Ledger, on_delete=models.PROTECT, related_name="seals")
     number = models.PositiveIntegerField()
     root = models.CharField(max_length=64)
     previous = models.CharField(max_length=64)
     leaves = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
     at = models.DateTimeField()
 
     class Meta:
