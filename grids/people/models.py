@@ -69,6 +69,7 @@ class Member(AbstractBaseUser):
     holder_class = models.CharField(
         max_length=16, choices=HolderClass, default=HolderClass.RESIDENT
     )
+    large_text = models.BooleanField(default=False, help_text=_("Show every page larger."))
     born_on = models.DateField(null=True, blank=True)
     joined_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True, blank=True)
@@ -92,15 +93,25 @@ class Member(AbstractBaseUser):
 
 
 class LoginCode(models.Model):
-    """A one-time code: six digits, stored as a keyed hash, ten minutes, five tries."""
+    """A one-time code: six digits, ten minutes, five tries; the rate limits count these rows.
 
-    phone = PhoneNumberField(db_index=True)
+    Phone, code and IP address are stored as keyed hashes: a row is written for every number that
+    somebody types, and numbers of people without an account are none of our business.
+    """
+
+    phone_digest = models.CharField(max_length=64)
     digest = models.CharField(max_length=64)
-    address = models.CharField(max_length=64, blank=True, help_text=_("Keyed hash of the IP"))
+    address_digest = models.CharField(max_length=64)
     created_at = models.DateTimeField(db_index=True)
     expires_at = models.DateTimeField()
     tries_left = models.PositiveSmallIntegerField(default=5)
     used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["phone_digest", "created_at"], name="code_by_phone"),
+            models.Index(fields=["address_digest", "created_at"], name="code_by_address"),
+        ]
 
 
 class ApiToken(models.Model):
@@ -155,6 +166,16 @@ class Role(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} · {self.scope}"
+
+    @property
+    def scope(self) -> Community | Cell | Organisation:
+        """The one thing that this role is over."""
+        found = self.community or self.cell or self.organisation
+        assert found is not None  # role_has_one_scope
+        return found
+
 
 class Proxy(models.Model):
     """`proxy` may book and pay for `member` (a daughter for her mother)."""
@@ -201,3 +222,12 @@ class Consent(models.Model):
     text_version = models.CharField(max_length=20)
     given_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member", "purpose"],
+                condition=Q(withdrawn_at__isnull=True),
+                name="one_open_consent_per_purpose",
+            )
+        ]

@@ -1,6 +1,7 @@
 """What the apps above add to a person's page, export and erasure, filled at start."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,18 @@ from grids.people.models import Member
 MePart = Callable[[Member], Any]
 Eraser = Callable[[Member, datetime], None]
 
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a member can consent to: `title` and `text` are lazy translations."""
+
+    code: str
+    title: Any
+    text: Any
+    version: str
+
+
+purposes: dict[str, Purpose] = {}
 me_parts: dict[str, MePart] = {}
 export_parts: dict[str, MePart] = {}
 erasers: list[Eraser] = []
@@ -30,3 +43,8 @@ def add_eraser(eraser: Eraser) -> None:
     It removes personal data; it may raise a DomainError that says what must be settled first.
     """
     erasers.append(eraser)
+
+
+def add_purpose(code: str, *, title: Any, text: Any, version: str) -> None:
+    """Let members give and withdraw consent to `code`; a new `version` asks again."""
+    purposes[code] = Purpose(code=code, title=title, text=text, version=version)

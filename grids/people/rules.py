@@ -42,6 +42,17 @@ def roles_of(member: Member | AnonymousUser) -> list[Role]:
     return kept
 
 
+def forget_roles(member: Member) -> None:
+    """Read `member`'s roles anew at the next question: they were just changed."""
+    member.__dict__.pop("_roles_today", None)
+
+
+def holds_anywhere(member: Member | AnonymousUser, kinds: Iterable[str]) -> bool:
+    """Say whether `member` holds one of `kinds` over anything at all (for doors and menus)."""
+    wanted = set(kinds)
+    return any(role.kind in wanted for role in roles_of(member))
+
+
 def has_role(
     member: Member | AnonymousUser,
     kinds: Iterable[str],
@@ -92,3 +103,23 @@ def acts_for(actor: Member, member: Member) -> bool:
     if actor.pk == member.pk:
         return True
     return Proxy.objects.filter(holds_on(today()), member=member, proxy=actor).exists()
+
+
+def administers(
+    actor: Member | None,
+    *,
+    community: Community | None = None,
+    cell: Cell | None = None,
+    organisation: Organisation | None = None,
+) -> bool:
+    """Say whether `actor` manages people there: an administrator above it, or the platform's.
+
+    None is the system itself (an import, a command).
+    """
+    if actor is None or (actor.is_superuser and actor.is_active):
+        return True
+    if community is None and cell is None and organisation is None:
+        return False
+    return has_role(
+        actor, {Kind.ADMINISTRATOR}, community=community, cell=cell, organisation=organisation
+    )

@@ -1,0 +1,184 @@
+"""What an actor may see of people; and who stands where."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q, QuerySet
+
+from grids.people.models import Consent, Member, Organisation, Proxy, Role
+from grids.people.rules import Kind, holds_on, roles_of, today
+from grids.places.models import Cell, Community
+
+# Those whose duty needs the names and phones of the people they look after.
+SEES_MEMBERS = {
+    Kind.CAPTAIN,
+    Kind.DISPATCHER,
+    Kind.REVIEWER,
+    Kind.BOOKKEEPER,
+    Kind.AUDITOR,
+    Kind.ADMINISTRATOR,
+}
+
+
+def members_visible_to(actor: Member | AnonymousUser) -> QuerySet[Member]:
+    """Return the actor, those they act for, and those who live where they hold a duty."""
+    if not isinstance(actor, Member):
+        return Member.objects.none()
+    if actor.is_superuser:
+        return Member.objects.all()
+    seen = Q(pk=actor.pk) | Q(
+        pk__in=Proxy.objects.filter(holds_on(today()), proxy=actor).values("member")
+    )
+    for role in roles_of(actor):
+        if role.kind not in SEES_MEMBERS:
+            continue
+        if role.community is not None:
+            path = role.community.path
+            seen |= Q(community__path__startswith=path) | Q(home__community__path__startswith=path)
+        elif role.cell_id is not None:
+            seen |= Q(home__cell=role.cell_id)
+    return Member.objects.filter(seen)
+
+
+def organisations_visible_to(actor: Member | AnonymousUser) -> QuerySet[Organisation]:
+    """Return the organisations of every town the actor belongs to: kitchens and shops are public.
+
+    An organisation that the actor has a role in is seen wherever it is.
+    """
+    if not isinstance(actor, Member):
+        return Organisation.objects.none()
+    if actor.is_superuser:
+        return Organisation.objects.all()
+    seen = Q(pk__in=[role.organisation_id for role in roles_of(actor) if role.organisation_id])
+    for root in {path.split("/")[1] for path in _paths_of(actor)}:
+        seen |= Q(community__path__startswith=f"/{root}/")
+    return Organisation.objects.filter(seen)
+
+
+def communities_of(actor: Member | AnonymousUser) -> QuerySet[Community]:
+    """Return the communities the actor lives or holds a role in, with all that lies below them."""
+    if not isinstance(actor, Member):
+        return Community.objects.none()
+    if actor.is_superuser:
+        return Community.objects.all()
+    paths = _paths_of(actor)
+    if not paths:
+        return Community.objects.none()
+    wanted = Q()
+    for path in paths:
+        wanted |= Q(path__startswith=path)
+    return Community.objects.filter(wanted)
+
+
+def _paths_of(actor: Member) -> set[str]:
+    """Return the tree paths of the actor's home community and of each role's scope."""
+    paths = {actor.community.path} if actor.community else set()
+    for role in roles_of(actor):
+        scope = role.scope
+        paths.add(scope.path if isinstance(scope, Community) else scope.community.path)
+    return paths
+
+
+def captains_of(cells: Iterable[Cell]) -> dict[int, Member]:
+    """Return each cell's captain by cell id, in two queries; a cell without one is left out.
+
+    The cell's own captain comes first, then the one of the nearest community above; of several
+    the one longest in office.
+    """
+    community_of = {cell.pk: cell.community_id for cell in cells}
+    path_of = dict(
+        Community.objects.filter(pk__in=set(community_of.values())).values_list("pk", "path")
+    )
+    above = {pk: [int(part) for part in path.split("/") if part] for pk, path in path_of.items()}
+    roles = (
+        Role.objects.filter(holds_on(today()), kind=Kind.CAPTAIN, member__is_active=True)
+        .filter(
+            Q(cell__in=list(community_of))
+            | Q(community__in={pk for line in above.values() for pk in line})
+        )
+        .select_related("member")
+        .order_by("starts_on", "pk")
+    )
+    of_cell: dict[int, Member] = {}
+    of_community: dict[int, Member] = {}
+    for role in roles:
+        if role.cell_id is not None:
+            of_cell.setdefault(role.cell_id, role.member)
+        elif role.community_id is not None:
+            of_community.setdefault(role.community_id, role.member)
+    found: dict[int, Member] = {}
+    for cell_id, community_id in community_of.items():
+        nearest = (of_community[pk] for pk in reversed(above[community_id]) if pk in of_community)
+        captain = of_cell.get(cell_id) or next(nearest, None)
+        if captain is not None:
+            found[cell_id] = captain
+    return found
+
+
+def has_consent(member: Member, purpose: str) -> bool:
+    """Say whether `member` agrees to `purpose` now."""
+    return Consent.objects.filter(member=member, purpose=purpose, withdrawn_at=None).exists()
+
+
+def me(member: Member) -> dict[str, Any]:
+    """Return what `GET /api/v1/me` shows of the member's own record."""
+    community = member.community
+    return {
+        "id": member.pk,
+        "name": member.display_name,
+        "phone": str(member.phone) if member.phone else None,
+        "language": member.language,
+        "large_text": member.large_text,
+        "community": {"id": community.pk, "name": community.name} if community else None,
+        "roles": [role_data(role) for role in roles_of(member)],
+    }
+
+
+def role_data(role: Role) -> dict[str, Any]:
+    """Return one role as JSON: its kind, the one scope that is set, its days."""
+    return {
+        "id": role.pk,
+        "kind": role.kind,
+        "community": role.community_id,
+        "cell": role.cell_id,
+        "organisation": role.organisation_id,
+        "scope": str(role.scope),
+        "starts_on": role.starts_on.isoformat(),
+        "ends_on": role.ends_on.isoformat() if role.ends_on else None,
+    }
+
+
+def personal_data(member: Member) -> dict[str, Any]:
+    """Return this app's part of the export: the member's own data, nobody else's name."""
+    skills = member.skills.select_related("skill").order_by("pk")
+    stamps = ("created_at", "revoked_at")
+    return {
+        "member": {
+            **me(member),
+            "home": str(member.home) if member.home else None,
+            "household": member.household.name if member.household else None,
+            "holder_class": member.holder_class,
+            "born_on": member.born_on,
+            "joined_at": member.joined_at,
+            "last_sign_in_at": member.last_login,
+            "roles": [
+                role_data(role)
+                for role in member.roles.select_related(
+                    "community", "cell", "organisation"
+                ).order_by("pk")
+            ],
+        },
+        "skills": [
+            {"code": held.skill.code, "name": held.skill.name, "expires_on": held.expires_on}
+            for held in skills
+        ],
+        "consents": list(
+            member.consents.order_by("pk").values(
+                "purpose", "text_version", "given_at", "withdrawn_at"
+            )
+        ),
+        "proxies": list(member.proxies.order_by("pk").values("proxy", "starts_on", "ends_on")),
+        "acts_for": list(member.acts_for.order_by("pk").values("member", "starts_on", "ends_on")),
+        "tokens": list(member.tokens.order_by("pk").values("label", *stamps)),
+    }

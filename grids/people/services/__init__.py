@@ -1,0 +1,37 @@
+"""Verbs about people: each needs an open unit of work (see docs/one-write.md)."""
+
+from grids.people.services.erasure import erase_member
+from grids.people.services.profile import (
+    give_consent,
+    set_language,
+    update_profile,
+    withdraw_consent,
+)
+from grids.people.services.proxies import add_proxy, end_proxy
+from grids.people.services.roles import grant_role, revoke_role
+from grids.people.services.sign_in import (
+    CodeExpired,
+    WrongCode,
+    issue_token,
+    request_code,
+    revoke_token,
+    sign_in_with_code,
+)
+
+__all__ = [
+    "CodeExpired",
+    "WrongCode",
+    "add_proxy",
+    "end_proxy",
+    "erase_member",
+    "give_consent",
+    "grant_role",
+    "issue_token",
+    "request_code",
+    "revoke_role",
+    "revoke_token",
+    "set_language",
+    "sign_in_with_code",
+    "update_profile",
+    "withdraw_consent",
+]
