@@ -1,0 +1,220 @@
+"""Plans a roster: the method follows from the rules that bind.
+
+1. A min-cost flow over everybody: exact when the rules in force are flow-shaped (one seat per
+   overlap clique, limits on seats, cells, skills, experience, fair load), else a proven bound.
+2. Where its plan breaks a rule a flow can't hold: drop, refill, and improve by an integer
+   programme (HiGHS) over everybody, started from the repaired plan.
+3. What is left of the time goes to large-neighbourhood search with CP-SAT (Shaw 1998).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from patrols.rosters import engines, explain, flow
+from patrols.rosters.compiled import Compiled, compile_problem
+from patrols.rosters.model import build
+from patrols.rosters.plan import Plan
+from patrols.rosters.problem import Problem
+from patrols.rosters.solution import Progress, Solution
+
+ROUNDS = 300  # of neighbourhood search, the deterministic end of it
+NEIGHBOURS = 80  # people decided anew per round
+EFFORT = 2.0  # deterministic seconds of CP-SAT per round
+MODEL_SHARE = 0.75  # of the time, for the integer programme
+
+
+@dataclass(slots=True)
+class _Run:
+    compiled: Compiled
+    started: float
+    seconds: float
+    seed: int
+    on_progress: Callable[[Progress], None] | None
+    cancelled: Callable[[], bool] | None
+    best: Plan
+    objective: int | None = None
+    bound: float = float("-inf")
+    cut_off: bool = False
+
+    def left(self) -> float:
+        return self.seconds - (time.monotonic() - self.started)
+
+    def stop(self) -> bool:
+        """Tell whether to end now, and note that the clock or a cancel ended the search."""
+        if self.left() <= 0 or (self.cancelled is not None and self.cancelled()):
+            self.cut_off = True
+        return self.cut_off
+
+    def optimal(self) -> bool:
+        # Objectives are integers.
+        return self.objective is not None and self.objective - self.bound < 1 - 1e-6
+
+    def tell(self, phase: str) -> None:
+        if self.on_progress is not None:
+            seconds = time.monotonic() - self.started
+            self.on_progress(Progress(phase, seconds, self.objective, self.bound))
+
+    def offer(self, plan: Plan) -> bool:
+        objective = plan.objective()
+        if self.objective is None or objective < self.objective:
+            self.best, self.objective = plan, objective
+            return True
+        return False
+
+
+def solve(
+    problem: Problem,
+    *,
+    seconds: float,
+    seed: int,
+    on_progress: Callable[[Progress], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Solution:
+    """Return the best valid plan found in `seconds`, with a proven bound.
+
+    Same problem and seed give the same plan unless `cut_off` is set. `on_progress` is called
+    from this thread or a helper thread; `cancelled` is asked often, and ends the search early.
+    """
+    started = time.monotonic()
+    compiled = compile_problem(problem)
+    run = _Run(
+        compiled, started, seconds, seed, on_progress, cancelled, best=Plan(compiled=compiled)
+    )
+    relaxed = flow.relax(compiled)
+    run.bound = relaxed.bound
+    method = "flow"
+    kept, dropped = _keep_valid(compiled, relaxed.edges)
+    if dropped:
+        kept.fill_greedily()
+    run.offer(kept)
+    run.tell("flow")
+    if not run.optimal():
+        if not run.stop():
+            method = "flow+mip"
+            _integer_programme(run)
+        if not run.optimal() and not run.stop():
+            method += "+lns"
+            _neighbourhoods(run)
+        if not run.optimal():
+            run.best.fill_greedily()
+            run.objective = run.best.objective()
+    return _solution(problem, run, method)
+
+
+def _keep_valid(compiled: Compiled, edges: list[int]) -> tuple[Plan, int]:
+    """Take over the flow's seats one by one, leaving out those that break another rule."""
+    plan, dropped = Plan(compiled=compiled), 0
+    for edge in edges:
+        if plan.obstacle(edge) is None:
+            plan.add(edge)
+        else:
+            dropped += 1
+    return plan, dropped
+
+
+def _integer_programme(run: _Run) -> None:
+    model = build(run.compiled)
+    if not model.costs:
+        run.bound = float(run.objective or 0)
+        return
+    def heard(objective: float, bound: float) -> None:
+        run.bound = max(run.bound, bound + model.constant)
+        run.tell("mip")
+
+    answer = engines.run_highs(
+        model,
+        seconds=max(0.5, run.left() * MODEL_SHARE),
+        seed=run.seed,
+        hint=set(run.best.edges()),
+        on_bound=heard,
+        cancelled=run.cancelled,
+    )
+    run.bound = max(run.bound, answer.bound + model.constant)
+    run.cut_off = answer.cut_off
+    if answer.edges is not None:
+        plan, _ = _keep_valid(run.compiled, answer.edges)
+        run.offer(plan)
+    run.tell("mip")
+
+
+def _neighbourhoods(run: _Run) -> None:
+    """Free a few dozen people around one shift, decide their seats anew, keep what is better."""
+    compiled, rng = run.compiled, random.Random(run.seed)
+    by_group: dict[int, list[int]] = defaultdict(list)
+    for who, group in zip(compiled.edge_member, compiled.edge_group, strict=True):
+        by_group[group].append(who)
+    shifts = [at for at, shift in enumerate(compiled.shifts) if shift.groups]
+    for number in range(ROUNDS):
+        if not shifts or run.stop() or run.optimal():
+            return
+        lacking = [at for at in shifts if _lacks(run.best, at)]
+        centre = rng.choice(lacking if lacking and rng.random() < 0.6 else shifts)
+        members = _around(run, by_group, centre, rng)
+        model = build(compiled, members=members, plan=run.best)
+        mine = {edge for who in members for edge in run.best.held[who]}
+        answer = engines.run_cpsat(model, effort=EFFORT, seed=run.seed, hint=mine)
+        if answer.edges is None or set(answer.edges) == mine:
+            continue
+        plan = run.best.copy()
+        for edge in mine:
+            plan.remove(edge)
+        for edge in answer.edges:
+            plan.add(edge)
+        if run.offer(plan) or number % 20 == 0:
+            run.tell("lns")
+
+
+def _lacks(plan: Plan, at: int) -> bool:
+    shift = plan.compiled.shifts[at]
+    if any(plan.has_room(group) for group in shift.groups):
+        return True
+    return shift.wants_experienced and not plan.has_experienced(at)
+
+
+def _around(
+    run: _Run, by_group: dict[int, list[int]], centre: int, rng: random.Random
+) -> list[int]:
+    compiled = run.compiled
+    found: dict[int, None] = {}
+    queue, seen = [centre], {centre}
+    while queue and len(found) < NEIGHBOURS:
+        shift = compiled.shifts[queue.pop(0)]
+        people = [who for group in shift.groups for who in by_group[group]]
+        rng.shuffle(people)
+        for who in people:
+            found[who] = None
+            # On to the shifts they hold now: there a swap may begin.
+            for edge in run.best.held[who]:
+                after = compiled.groups[compiled.edge_group[edge]].shift
+                if after not in seen:
+                    seen.add(after)
+                    queue.append(after)
+    return list(found)[:NEIGHBOURS]
+
+
+def _solution(problem: Problem, run: _Run, method: str) -> Solution:
+    compiled, plan = run.compiled, run.best
+    seats = {seat.id: seat.locked for seat in problem.seats if seat.locked is not None}
+    for group, filled in zip(compiled.groups, plan.filled, strict=True):
+        people = sorted(compiled.members[compiled.edge_member[edge]].id for edge in filled)
+        seats.update(zip(group.seats, people, strict=False))
+    terms = plan.terms()
+    objective = sum(terms.values())
+    bound = float(objective) if run.optimal() else run.bound
+    return Solution(
+        seats=dict(sorted(seats.items())),
+        open=explain.open_seats(problem, compiled, plan, seats, cut_off=run.cut_off),
+        terms=terms,
+        objective=objective,
+        bound=bound,
+        gap=(objective - bound) / max(1, abs(objective)),
+        seconds=time.monotonic() - run.started,
+        method=method,
+        cut_off=run.cut_off,
+        why=explain.why(problem, seats),
+    )
