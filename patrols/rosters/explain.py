@@ -30,7 +30,9 @@ def open_seats(
             continue
         group = groups[seat.id]
         if group not in reasons:
-            reasons[group] = _reason(compiled, plan, seat, edges[group], windows, cut_off=cut_off)
+            reasons[group] = _reason(
+                compiled, plan, seat, group, edges[group], windows, cut_off=cut_off
+            )
         found.append(OpenSeat(seat=seat.id, reason=reasons[group]))
     return tuple(found)
 
@@ -39,12 +41,13 @@ def _reason(
     compiled: Compiled,
     plan: Plan,
     seat: SeatSpec,
+    group: int,
     edges: list[int],
     windows: dict[int, list[tuple[int, int]]],
     *,
     cut_off: bool,
 ) -> Reason:
-    team = plan.team[compiled.groups[compiled.edge_group[edges[0]]].shift] if edges else set()
+    team = plan.team[compiled.groups[group].shift]
     eligible = skilled = 0
     standing: Counter[str] = Counter()
     limits: set[int | None] = set()
