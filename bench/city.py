@@ -41,16 +41,16 @@ def rongcheng_week(
         for cell in range(cells):
             shift = night * cells + cell
             shifts.append(ShiftSpec(id=shift, least=2, wants_experienced=True))
-            for place in range(team):
-                seats.append(
-                    SeatSpec(
-                        id=shift * team + place,
-                        shift_id=shift,
-                        starts_at=start,
-                        ends_at=start + WATCH,
-                        cell_id=cell,
-                    )
+            seats += [
+                SeatSpec(
+                    id=shift * team + place,
+                    shift_id=shift,
+                    starts_at=start,
+                    ends_at=start + WATCH,
+                    cell_id=cell,
                 )
+                for place in range(team)
+            ]
     members = []
     for number in range(volunteers):
         home = rng.randrange(cells)

@@ -29,7 +29,7 @@ class Staff:
 
 @dataclass(slots=True)
 class Instance:
-    """One file: requests are (staff, day, shift) → weight, cover is (day, shift) → three numbers."""
+    """One file: requests are (staff, day, shift) → weight, cover (day, shift) → 3 numbers."""
 
     days: int = 0
     minutes: dict[str, int] = field(default_factory=dict)
@@ -65,7 +65,16 @@ def _read_row(found: Instance, section: str, cells: list[str]) -> None:
         found.not_after[cells[0]] = {one for one in cells[2].split("|") if one}
     elif section == "SECTION_STAFF":
         most = {one.split("=")[0]: int(one.split("=")[1]) for one in cells[1].split("|")}
-        found.staff[cells[0]] = Staff(cells[0], most, *(int(one) for one in cells[2:8]))
+        found.staff[cells[0]] = Staff(
+            id=cells[0],
+            most_by_shift=most,
+            most_minutes=int(cells[2]),
+            least_minutes=int(cells[3]),
+            most_in_row=int(cells[4]),
+            least_in_row=int(cells[5]),
+            least_off_in_row=int(cells[6]),
+            most_weekends=int(cells[7]),
+        )
     elif section == "SECTION_DAYS_OFF":
         found.staff[cells[0]].off |= {int(one) for one in cells[1:]}
     elif section == "SECTION_SHIFT_ON_REQUESTS":
@@ -197,7 +206,9 @@ def _add_staff(
     for length in range(1, staff.least_in_row):
         for day in range(last - length - 1):
             run = works[day + 1 : day + 1 + length]
-            model.add_bool_or([works[day], *(one.negated() for one in run), works[day + length + 1]])
+            model.add_bool_or(
+                [works[day], *(one.negated() for one in run), works[day + length + 1]]
+            )
     for length in range(1, staff.least_off_in_row):
         for day in range(last - length - 1):
             run = works[day + 1 : day + 1 + length]

@@ -43,9 +43,11 @@ def check(problem: Problem, plan: dict[int, int]) -> list[Violation]:
             continue
         held[member_id].append(seats[seat_id])
         teams[seats[seat_id].shift_id].append(seats[seat_id])
-    for seat in problem.seats:
-        if seat.locked is not None and plan.get(seat.id) != seat.locked:
-            found.append(Violation("locked", (seat.id,), seat.locked, "locked seat not kept"))
+    found += [
+        Violation("locked", (seat.id,), seat.locked, "locked seat not kept")
+        for seat in problem.seats
+        if seat.locked is not None and plan.get(seat.id) != seat.locked
+    ]
     for member_id, own in held.items():
         member = members[member_id]
         for seat in own:
@@ -197,7 +199,7 @@ def score(problem: Problem, plan: dict[int, int]) -> dict[str, int]:
 
 
 def check_files(problem: dict[str, Any], solution: dict[str, Any]) -> list[Violation]:
-    """Check the two dumped files (`make_roster --dump`): rules, objective, and bound ≤ objective."""
+    """Check the two dumped files (`make_roster --dump`): rules, objective, bound."""
     spec = Problem.from_json(problem)
     plan = {int(seat): member for seat, member in solution["seats"].items()}
     found = check(spec, plan)

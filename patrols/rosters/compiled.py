@@ -218,7 +218,10 @@ def _list_edges(compiled: Compiled, locked_slots: dict[int, list[int]]) -> None:
         together = compiled.together.get(who, frozenset())
         used: set[int] = set()
         homes = {None, spec.home_cell}
-        for cell in [None, *sorted(spec.other_cells | ({spec.home_cell} - {None}))]:
+        cells = set(spec.other_cells)
+        if spec.home_cell is not None:
+            cells.add(spec.home_cell)
+        for cell in [None, *sorted(cells)]:
             way_cost = 0 if cell in homes else way
             for _, shift in by_cell.get(cell, ()):
                 if not fits[shift.slot] or (apart and apart & shift.locked):

@@ -124,8 +124,11 @@ def _write(
     )
 
 
-def run_cpsat(model: Model, *, effort: float, seed: int, hint: set[int]) -> Answer:
-    """Solve with CP-SAT on one thread within a deterministic `effort`; `hint` holds edges."""
+def run_cpsat(model: Model, *, effort: float, seconds: float, seed: int, hint: set[int]) -> Answer:
+    """Solve with CP-SAT on one thread within a deterministic `effort`; `hint` holds edges.
+
+    `cut_off` is set when `seconds` of wall clock end it before the effort does.
+    """
     sat = cp_model.CpModel()
     variables = [sat.new_int_var(0, upper, "") for upper in model.upper]
     for low, high, terms in model.rows:
@@ -143,6 +146,7 @@ def run_cpsat(model: Model, *, effort: float, seed: int, hint: set[int]) -> Answ
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed
     solver.parameters.max_deterministic_time = effort
+    solver.parameters.max_time_in_seconds = max(0.01, seconds)
     status = solver.solve(sat)
     edges = None
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
@@ -153,5 +157,5 @@ def run_cpsat(model: Model, *, effort: float, seed: int, hint: set[int]) -> Answ
         edges=edges,
         bound=solver.best_objective_bound,
         optimal=status == cp_model.OPTIMAL,
-        cut_off=False,
+        cut_off=status != cp_model.OPTIMAL and solver.wall_time >= seconds,
     )

@@ -19,7 +19,7 @@ import numpy as np
 def main(folder: Path) -> None:
     """Solve the model in `folder`."""
     data = np.load(folder / "model.npz")
-    highs = highspy.Highs()
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]
     highs.silent()
     for name, value in (
         ("threads", 1),

@@ -39,7 +39,9 @@ class Model:
         self.rows.append((low, None, terms))
 
 
-def build(compiled: Compiled, *, members: list[int] | None = None, plan: Plan | None = None) -> Model:
+def build(
+    compiled: Compiled, *, members: list[int] | None = None, plan: Plan | None = None
+) -> Model:
     """Describe the choice of seats for `members` (all by default), `plan` fixing the others.
 
     `model.constant` is what no choice of these members changes.
@@ -107,9 +109,7 @@ def _add_member(
         _add_days(compiled, model, who, by_slot)
 
 
-def _add_cliques(
-    compiled: Compiled, model: Model, who: int, by_slot: dict[int, list[int]]
-) -> None:
+def _add_cliques(compiled: Compiled, model: Model, who: int, by_slot: dict[int, list[int]]) -> None:
     """At most one of whatever overlaps at some instant, rest included: the maximal cliques."""
     rest = compiled.members[who].rest
     order = sorted(by_slot, key=lambda at: (compiled.slots[at].start, at))

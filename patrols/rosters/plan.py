@@ -53,7 +53,9 @@ class Plan:
         member = compiled.members[who]
         shift_at = compiled.groups[group].shift
         slot = compiled.slots[compiled.shifts[shift_at].slot]
-        held = [compiled.slots[compiled.slot_of_group(compiled.edge_group[e])] for e in self.held[who]]
+        held = [
+            compiled.slots[compiled.slot_of_group(compiled.edge_group[e])] for e in self.held[who]
+        ]
         if who in self.team[shift_at] or any(slot.clashes(one, member.rest) for one in held):
             return "overlap_or_rest"
         if len(held) >= member.cap:
@@ -84,7 +86,11 @@ class Plan:
         cost += compiled.load_cost(who, len(self.held[who]) + 1)
         if len(team) - len(shift.locked) < shift.least:
             cost -= weights.below_least
-        if shift.wants_experienced and member.spec.experienced and not self.has_experienced(shift_at):
+        if (
+            shift.wants_experienced
+            and member.spec.experienced
+            and not self.has_experienced(shift_at)
+        ):
             cost -= weights.inexperienced
         for other in compiled.together.get(who, frozenset()):
             # Pairs with locked members are in the edge's own cost.
@@ -143,7 +149,9 @@ class Plan:
             if shift.wants_experienced and not self.has_experienced(at):
                 terms["inexperienced"] += weights.inexperienced
             team = self.team[at]
-            pairs = sum(len(compiled.together[who] & team) for who in team & compiled.together.keys())
+            pairs = sum(
+                len(compiled.together[who] & team) for who in team & compiled.together.keys()
+            )
             terms["together"] -= weights.together * (pairs // 2)
             for who in team:
                 spec = compiled.members[who].spec

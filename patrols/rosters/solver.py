@@ -3,7 +3,7 @@
 1. A min-cost flow over everybody: exact when the rules in force are flow-shaped (one seat per
    overlap clique, limits on seats, cells, skills, experience, fair load), else a proven bound.
 2. Where its plan breaks a rule a flow can't hold: drop, refill, and improve by an integer
-   programme (HiGHS) over everybody, started from the repaired plan.
+   programme (HiGHS; CP-SAT when small) over everybody, started from the repaired plan.
 3. What is left of the time goes to large-neighbourhood search with CP-SAT (Shaw 1998).
 """
 
@@ -23,6 +23,8 @@ from patrols.rosters.problem import Problem
 from patrols.rosters.solution import Progress, Solution
 
 ROUNDS = 300  # of neighbourhood search, the deterministic end of it
+SMALL = 3_000  # columns; below, CP-SAT at once is quicker than HiGHS in its process
+SMALL_EFFORT = 20.0
 NEIGHBOURS = 80  # people decided anew per round
 EFFORT = 2.0  # deterministic seconds of CP-SAT per round
 MODEL_SHARE = 0.75  # of the time, for the integer programme
@@ -95,8 +97,7 @@ def solve(
     run.tell("flow")
     if not run.optimal():
         if not run.stop():
-            method = "flow+mip"
-            _integer_programme(run)
+            method += _integer_programme(run)
         if not run.optimal() and not run.stop():
             method += "+lns"
             _neighbourhoods(run)
@@ -117,29 +118,34 @@ def _keep_valid(compiled: Compiled, edges: list[int]) -> tuple[Plan, int]:
     return plan, dropped
 
 
-def _integer_programme(run: _Run) -> None:
+def _integer_programme(run: _Run) -> str:
     model = build(run.compiled)
-    if not model.costs:
-        run.bound = float(run.objective or 0)
-        return
+
     def heard(objective: float, bound: float) -> None:
         run.bound = max(run.bound, bound + model.constant)
         run.tell("mip")
 
-    answer = engines.run_highs(
-        model,
-        seconds=max(0.5, run.left() * MODEL_SHARE),
-        seed=run.seed,
-        hint=set(run.best.edges()),
-        on_bound=heard,
-        cancelled=run.cancelled,
-    )
+    hint, seconds = set(run.best.edges()), max(0.5, run.left() * MODEL_SHARE)
+    if small := len(model.costs) <= SMALL:
+        answer = engines.run_cpsat(
+            model, effort=SMALL_EFFORT, seconds=seconds, seed=run.seed, hint=hint
+        )
+    else:
+        answer = engines.run_highs(
+            model,
+            seconds=seconds,
+            seed=run.seed,
+            hint=hint,
+            on_bound=heard,
+            cancelled=run.cancelled,
+        )
     run.bound = max(run.bound, answer.bound + model.constant)
     run.cut_off = answer.cut_off
     if answer.edges is not None:
         plan, _ = _keep_valid(run.compiled, answer.edges)
         run.offer(plan)
     run.tell("mip")
+    return "+cpsat" if small else "+mip"
 
 
 def _neighbourhoods(run: _Run) -> None:
@@ -157,7 +163,10 @@ def _neighbourhoods(run: _Run) -> None:
         members = _around(run, by_group, centre, rng)
         model = build(compiled, members=members, plan=run.best)
         mine = {edge for who in members for edge in run.best.held[who]}
-        answer = engines.run_cpsat(model, effort=EFFORT, seed=run.seed, hint=mine)
+        answer = engines.run_cpsat(
+            model, effort=EFFORT, seconds=run.left(), seed=run.seed, hint=mine
+        )
+        run.cut_off |= answer.cut_off
         if answer.edges is None or set(answer.edges) == mine:
             continue
         plan = run.best.copy()

@@ -67,7 +67,11 @@ def random_problem(seed: int, *, shifts: int, people: int) -> Problem:
     seats: list[SeatSpec] = []
     specs = []
     for one in range(shifts):
-        when = at(night=rng.randrange(4), hour=rng.choice([8, 9, 12, 22]), minutes=rng.choice([60, 90, 180]))
+        when = at(
+            night=rng.randrange(4),
+            hour=rng.choice([8, 9, 12, 22]),
+            minutes=rng.choice([60, 90, 180]),
+        )
         cell = rng.choice([None, 1, 2, 3])
         places = rng.choice([1, 1, 2])
         specs.append(ShiftSpec(one, least=rng.randint(0, 2), wants_experienced=rng.random() < 0.5))
@@ -92,7 +96,9 @@ def random_problem(seed: int, *, shifts: int, people: int) -> Problem:
             available=rng.choice(
                 [ALWAYS, tuple(at(night=n, hour=0, minutes=1440) for n in rng.sample(range(5), 3))]
             ),
-            busy=tuple(at(night=rng.randrange(-1, 5), hour=15) for _ in range(rng.choice([0, 0, 1]))),
+            busy=tuple(
+                at(night=rng.randrange(-1, 5), hour=15) for _ in range(rng.choice([0, 0, 1]))
+            ),
             wishes={one: rng.randint(-3, 3) for one in range(shifts) if rng.random() < 0.4},
             least_minutes=rng.choice([0, 0, 150]),
             most_minutes=rng.choice([None, 120, 270]),
@@ -100,10 +106,12 @@ def random_problem(seed: int, *, shifts: int, people: int) -> Problem:
             least_rest_minutes=rng.choice([0, 60, 660]),
             most_days_in_row=rng.choice([None, 1, 2]),
             past_load=rng.choice([0, 2, 3.5, 10]),
-            together=frozenset(rng.sample(range(people), rng.choice([0, 1])) ) - {who},
+            together=frozenset(rng.sample(range(people), rng.choice([0, 1]))) - {who},
             apart=frozenset(rng.sample(range(people), rng.choice([0, 0, 1]))) - {who},
         )
         for who in range(people)
     ]
-    weights = rng.choice([Weights(), Weights(100, 50, 70, 20, 33, 1, 5, 2), Weights(load=40, wish=5)])
+    weights = rng.choice(
+        [Weights(), Weights(100, 50, 70, 20, 33, 1, 5, 2), Weights(load=40, wish=5)]
+    )
     return problem(seats, members, shifts=specs, weights=weights)
