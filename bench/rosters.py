@@ -15,7 +15,9 @@ from patrols.rosters.checker import check, score
 from patrols.rosters.solver import solve
 
 
-def city(*, seed: int, seconds: float, days_in_row: int | None, scale: float) -> dict[str, Any]:
+def city(
+    *, seed: int, seconds: float, days_in_row: int | None, scale: float, gap: float
+) -> dict[str, Any]:
     """Plan the Rongcheng week; raise `AssertionError` if the plan breaks a rule."""
     problem = rongcheng_week(
         seed=seed,
@@ -23,7 +25,7 @@ def city(*, seed: int, seconds: float, days_in_row: int | None, scale: float) ->
         volunteers=int(5_000 * scale),
         days_in_row=days_in_row,
     )
-    answer = solve(problem, seconds=seconds, seed=seed)
+    answer = solve(problem, seconds=seconds, seed=seed, gap=gap)
     assert not check(problem, answer.seats)
     assert score(problem, answer.seats) == answer.terms
     return {
@@ -73,6 +75,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--city", action="store_true", help="the Rongcheng week")
     parser.add_argument("--days-in-row", type=int, help="with --city: most days in a row")
     parser.add_argument("--scale", type=float, default=1, help="with --city: times its size")
+    parser.add_argument("--gap", type=float, default=0, help="with --city: near enough")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="where the plan of a public instance goes")
@@ -85,6 +88,7 @@ def main(argv: list[str]) -> None:
             seconds=args.seconds,
             days_in_row=args.days_in_row,
             scale=args.scale,
+            gap=args.gap,
         )
     else:
         found = public(path=args.file, seconds=args.seconds, seed=args.seed, out=args.out)

@@ -9,7 +9,7 @@ is never above the true one. Algorithm: Goldberg and Tarjan's cost scaling (OR-T
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from ortools.graph.python import min_cost_flow
@@ -24,6 +24,25 @@ class Relaxed:
 
     edges: list[int]
     bound: int
+
+
+@dataclass(slots=True)
+class Tightening:
+    """Flow-shaped restrictions beyond the rules, by which a plan is led back to the valid ones.
+
+    A flow with any of them is no bound any more.
+    """
+
+    parts: dict[int, list[list[int]]] = field(default_factory=dict)  # member → slots, one of each
+    caps: dict[int, int] = field(default_factory=dict)
+    banned: set[int] = field(default_factory=set)  # edges
+
+    def merge(self, compiled: Compiled, who: int, slot: int, other: int) -> None:
+        """Let the member work at most one of the two slots' parts."""
+        parts = self.parts.get(who) or cliques(compiled, compiled.members[who])
+        one = next(part for part in parts if slot in part)
+        two = next(part for part in parts if other in part)
+        self.parts[who] = [part for part in parts if part not in (one, two)] + [one + two]
 
 
 class _Network:
@@ -47,54 +66,66 @@ class _Network:
 
 
 def cliques(compiled: Compiled, member: Member) -> list[list[int]]:
-    """Cover the member's slots by the fewest sets of which only one can be worked.
+    """Cover the member's slots by few sets of which only one can be worked.
 
     Slots lengthened by the rest form an interval graph, where taking whatever contains the
-    earliest end is optimal (Gupta, Lee and Leung 1979).
+    earliest end is optimal (Gupta, Lee and Leung 1979). "No two days in a row" adds to it.
     """
+    slots, given = compiled.slots, member.days
+    single = member.spec.most_days_in_row == 1
     parts: list[list[int]] = []
-    reach = -1
-    for at in sorted(member.slots, key=lambda one: (compiled.slots[one].end, one)):
-        slot = compiled.slots[at]
-        if parts and slot.start < reach:
+    for at in sorted(member.slots, key=lambda one: (slots[one].end, one)):
+        slot = slots[at]
+        if parts and all(
+            slot.clashes(slots[one], member.rest)
+            or (
+                single
+                and abs(slot.day - slots[one].day) == 1
+                and not (slot.day in given and slots[one].day in given)
+            )
+            for one in parts[-1]
+        ):
             parts[-1].append(at)
         else:
             parts.append([at])
-            reach = slot.end + member.rest
     return parts
 
 
-def relax(compiled: Compiled) -> Relaxed:
-    """Solve the flow relaxation; raise `RuntimeError` should the solver fail."""
+def relax(compiled: Compiled, *, tight: Tightening | None = None) -> Relaxed:
+    """Solve the flow relaxation, or a restriction of it; raise `RuntimeError` on failure."""
+    tight = tight or Tightening()
     net = _Network()
     source, sink = net.node(), net.node()
     weights = compiled.problem.weights
     constant = _constant(compiled)
     entry, entry_experienced = _group_nodes(compiled, net, sink)
     edge_arcs: list[tuple[int, int]] = []
-    parts_cache: dict[tuple[tuple[int, ...], int], list[list[int]]] = {}
+    cache: dict[tuple[object, ...], list[list[int]]] = {}
     for who, member in enumerate(compiled.members):
         if not member.options or member.cap == 0:
             continue
-        key = (member.slots, member.rest)
-        parts = parts_cache.get(key)
+        key = (member.slots, member.rest, member.spec.most_days_in_row, member.days)
+        parts = tight.parts.get(who) or cache.get(key)
         if parts is None:
-            parts = parts_cache[key] = cliques(compiled, member)
+            parts = cache[key] = cliques(compiled, member)
+        cap = min(member.cap, tight.caps.get(who, member.cap))
         node = net.node()
         longest = max(compiled.slots[at].minutes for at in member.slots)
-        for nth in range(1, min(member.cap, len(parts)) + 1):
+        for nth in range(1, min(cap, len(parts)) + 1):
             gain = min(member.short, nth * longest) - min(member.short, (nth - 1) * longest)
             cost = compiled.load_cost(who, nth) - weights.least_minutes * gain
             net.arc(source, node, 1, cost)
         clique_of: dict[int, int] = {}
         for part in parts:
-            at_clique = node if len(parts) == 1 and member.cap == 1 else net.node()
+            at_clique = node if len(parts) == 1 and cap == 1 else net.node()
             if at_clique != node:
                 net.arc(node, at_clique, 1, 0)
             clique_of.update(dict.fromkeys(part, at_clique))
         enter = entry_experienced if member.spec.experienced else entry
         pair_gain = _pair_gain(compiled, who)
         for edge in member.options:
+            if edge in tight.banned:
+                continue
             group = compiled.edge_group[edge]
             cost = compiled.edge_cost[edge] - pair_gain
             arc = net.arc(clique_of[compiled.slot_of_group(group)], enter[group], 1, cost)

@@ -2,9 +2,11 @@
 
 1. A min-cost flow over everybody: exact when the rules in force are flow-shaped (one seat per
    overlap clique, limits on seats, cells, skills, experience, fair load), else a proven bound.
-2. Where its plan breaks a rule a flow can't hold: drop, refill, and improve by an integer
-   programme (HiGHS; CP-SAT when small) over everybody, started from the repaired plan.
-3. What is left of the time goes to large-neighbourhood search with CP-SAT (Shaw 1998).
+2. Where its plan breaks a rule a flow can't hold: tighten the flow for those people alone and
+   solve it again, until the plan is valid; refill by hand what is missing.
+3. If that is not proven optimal (or within `gap`): an integer programme (HiGHS; CP-SAT when
+   small) over everybody, started from the plan so far.
+4. What is left of the time goes to large-neighbourhood search with CP-SAT (Shaw 1998).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from patrols.rosters.solution import Progress, Solution
 ROUNDS = 300  # of neighbourhood search, the deterministic end of it
 SMALL = 3_000  # columns; below, CP-SAT at once is quicker than HiGHS in its process
 SMALL_EFFORT = 20.0
+FLOWS = 12  # rounds of tightening
 NEIGHBOURS = 80  # people decided anew per round
 EFFORT = 2.0  # deterministic seconds of CP-SAT per round
 MODEL_SHARE = 0.75  # of the time, for the integer programme
@@ -36,6 +39,7 @@ class _Run:
     started: float
     seconds: float
     seed: int
+    gap: float
     on_progress: Callable[[Progress], None] | None
     cancelled: Callable[[], bool] | None
     best: Plan
@@ -50,11 +54,19 @@ class _Run:
         """Tell whether to end now, and note that the clock or a cancel ended the search."""
         if self.left() <= 0 or (self.cancelled is not None and self.cancelled()):
             self.cut_off = True
-        return self.cut_off
+            return True
+        return False
 
     def optimal(self) -> bool:
         # Objectives are integers.
         return self.objective is not None and self.objective - self.bound < 1 - 1e-6
+
+    def done(self) -> bool:
+        """Tell whether the plan is as good as was asked for."""
+        if self.objective is None:
+            return False
+        near = self.objective - self.bound <= self.gap * max(1, abs(self.objective))
+        return near or self.optimal()
 
     def tell(self, phase: str) -> None:
         if self.on_progress is not None:
@@ -74,10 +86,13 @@ def solve(
     *,
     seconds: float,
     seed: int,
+    gap: float = 0.0,
     on_progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Solution:
     """Return the best valid plan found in `seconds`, with a proven bound.
+
+    The search ends once the plan is within `gap` of the bound (0.001 is a tenth of a per cent).
 
     Same problem and seed give the same plan unless `cut_off` is set. `on_progress` is called
     from this thread or a helper thread; `cancelled` is asked often, and ends the search early.
@@ -85,20 +100,26 @@ def solve(
     started = time.monotonic()
     compiled = compile_problem(problem)
     run = _Run(
-        compiled, started, seconds, seed, on_progress, cancelled, best=Plan(compiled=compiled)
+        compiled, started, seconds, seed, gap, on_progress, cancelled, best=Plan(compiled=compiled)
     )
     relaxed = flow.relax(compiled)
     run.bound = relaxed.bound
     method = "flow"
-    kept, dropped = _keep_valid(compiled, relaxed.edges)
-    if dropped:
-        kept.fill_greedily()
-    run.offer(kept)
-    run.tell("flow")
-    if not run.optimal():
+    tight = flow.Tightening()
+    for number in range(FLOWS):
+        kept, dropped = _keep_valid(compiled, relaxed.edges)
+        run.offer(kept if not dropped else _refilled(kept))
+        run.tell("flow")
+        if not dropped or number == FLOWS - 1 or run.stop():
+            break
+        method = "flows"
+        for edge in dropped:
+            _tighten(compiled, kept, tight, edge)
+        relaxed = flow.relax(compiled, tight=tight)
+    if not run.done():
         if not run.stop():
             method += _integer_programme(run)
-        if not run.optimal() and not run.stop():
+        if not run.done() and not run.stop():
             method += "+lns"
             _neighbourhoods(run)
         if not run.optimal():
@@ -107,15 +128,37 @@ def solve(
     return _solution(problem, run, method)
 
 
-def _keep_valid(compiled: Compiled, edges: list[int]) -> tuple[Plan, int]:
-    """Take over the flow's seats one by one, leaving out those that break another rule."""
-    plan, dropped = Plan(compiled=compiled), 0
+def _keep_valid(compiled: Compiled, edges: list[int]) -> tuple[Plan, list[int]]:
+    """Take over the flow's seats one by one; return also those that break another rule."""
+    plan, dropped = Plan(compiled=compiled), []
     for edge in edges:
         if plan.obstacle(edge) is None:
             plan.add(edge)
         else:
-            dropped += 1
+            dropped.append(edge)
     return plan, dropped
+
+
+def _refilled(plan: Plan) -> Plan:
+    plan = plan.copy()
+    plan.fill_greedily()
+    return plan
+
+
+def _tighten(compiled: Compiled, plan: Plan, tight: flow.Tightening, edge: int) -> None:
+    """Forbid the flow what brought this seat and the member's others together."""
+    who, group = compiled.edge_member[edge], compiled.edge_group[edge]
+    at, member = compiled.slot_of_group(group), compiled.members[who]
+    slots = compiled.slots
+    held = [compiled.slot_of_group(compiled.edge_group[one]) for one in plan.held[who]]
+    minutes = sum(slots[one].minutes for one in held) + slots[at].minutes
+    if not held or plan.obstacle(edge) == "apart":
+        tight.banned.add(edge)
+    elif member.minutes_left is not None and minutes > member.minutes_left:
+        tight.caps[who] = len(held)
+    else:
+        nearest = min(held, key=lambda one: (abs(slots[one].start - slots[at].start), one))
+        tight.merge(compiled, who, at, nearest)
 
 
 def _integer_programme(run: _Run) -> str:
@@ -156,7 +199,7 @@ def _neighbourhoods(run: _Run) -> None:
         by_group[group].append(who)
     shifts = [at for at, shift in enumerate(compiled.shifts) if shift.groups]
     for number in range(ROUNDS):
-        if not shifts or run.stop() or run.optimal():
+        if not shifts or run.stop() or run.done():
             return
         lacking = [at for at in shifts if _lacks(run.best, at)]
         centre = rng.choice(lacking if lacking and rng.random() < 0.6 else shifts)

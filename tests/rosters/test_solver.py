@@ -205,12 +205,25 @@ def test_neighbourhood_search_alone_stays_valid_and_above_the_bound(
     monkeypatch.setattr(solver, "EFFORT", 0.05)
     spec = random_problem(3, shifts=14, people=12)
     answer = solved(spec)
-    assert answer.method == "flow+lns"
+    assert answer.method == "flows+lns"
     again = solver.solve(spec, seconds=20, seed=1)
     assert again.seats == answer.seats
     monkeypatch.undo()
     exact = solved(spec)
     assert answer.bound <= exact.objective <= answer.objective
+
+
+@pytest.mark.parametrize("seed", [5, 8])
+def test_both_engines_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = random_problem(seed, shifts=14, people=12)
+    small = solved(spec)
+    monkeypatch.setattr(solver, "SMALL", 0)
+    heard: list[Progress] = []
+    whole = solver.solve(spec, seconds=20, seed=1, on_progress=heard.append)
+    assert check(spec, whole.seats) == []
+    assert whole.objective == small.objective
+    assert (whole.method, whole.gap) == ("flows+mip", 0)
+    assert heard[-1].phase == "mip"
 
 
 def test_a_town_is_proven_by_the_flow_alone_and_the_plan_repeats() -> None:
