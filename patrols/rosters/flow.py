@@ -33,16 +33,16 @@ class Tightening:
     A flow with any of them is no bound any more.
     """
 
-    parts: dict[int, list[list[int]]] = field(default_factory=dict)  # member → slots, one of each
     caps: dict[int, int] = field(default_factory=dict)
     banned: set[int] = field(default_factory=set)  # edges
 
-    def merge(self, compiled: Compiled, who: int, slot: int, other: int) -> None:
-        """Let the member work at most one of the two slots' parts."""
-        parts = self.parts.get(who) or cliques(compiled, compiled.members[who])
-        one = next(part for part in parts if slot in part)
-        two = next(part for part in parts if other in part)
-        self.parts[who] = [part for part in parts if part not in (one, two)] + [one + two]
+    def ban_slot(self, compiled: Compiled, who: int, slot: int) -> None:
+        """Keep the member from working at that time."""
+        self.banned.update(
+            edge
+            for edge in compiled.members[who].options
+            if compiled.slot_of_group(compiled.edge_group[edge]) == slot
+        )
 
 
 class _Network:
@@ -105,7 +105,7 @@ def relax(compiled: Compiled, *, tight: Tightening | None = None) -> Relaxed:
         if not member.options or member.cap == 0:
             continue
         key = (member.slots, member.rest, member.spec.most_days_in_row, member.days)
-        parts = tight.parts.get(who) or cache.get(key)
+        parts = cache.get(key)
         if parts is None:
             parts = cache[key] = cliques(compiled, member)
         cap = min(member.cap, tight.caps.get(who, member.cap))

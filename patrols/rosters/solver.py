@@ -158,7 +158,21 @@ def _tighten(compiled: Compiled, plan: Plan, tight: flow.Tightening, edge: int) 
         tight.caps[who] = len(held)
     else:
         nearest = min(held, key=lambda one: (abs(slots[one].start - slots[at].start), one))
-        tight.merge(compiled, who, at, nearest)
+        # Of three nights the middle one goes: what is left fits together best.
+        tight.ban_slot(
+            compiled, who, max((at, nearest), key=lambda one: _crowd(compiled, who, one))
+        )
+
+
+def _crowd(compiled: Compiled, who: int, slot: int) -> int:
+    """Count the member's other times that are near this one."""
+    member, here = compiled.members[who], compiled.slots[slot]
+    near = 1 if member.spec.most_days_in_row is not None else 0
+    return sum(
+        here.clashes(compiled.slots[one], member.rest)
+        or abs(compiled.slots[one].day - here.day) <= near
+        for one in member.slots
+    )
 
 
 def _integer_programme(run: _Run) -> str:
