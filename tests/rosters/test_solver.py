@@ -233,6 +233,14 @@ def test_a_town_is_proven_by_the_flow_alone_and_the_plan_repeats() -> None:
     assert solver.solve(spec, seconds=20, seed=1).seats == answer.seats
 
 
+def test_a_town_without_two_nights_in_a_row_is_near_its_bound() -> None:
+    spec = rongcheng_week(seed=3, cells=20, volunteers=500, days_in_row=1)
+    answer = solver.solve(spec, seconds=60, seed=1, gap=0.01)
+    assert check(spec, answer.seats) == []
+    assert answer.gap <= 0.01
+    assert answer.open == ()
+
+
 def test_no_time_and_a_cancel_are_flagged_and_still_valid() -> None:
     spec = rongcheng_week(seed=3, cells=8, volunteers=150, days_in_row=1)
     heard: list[Progress] = []
