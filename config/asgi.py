@@ -1,8 +1,38 @@
-"""The ASGI application: HTTP by Django, `/ws/` by the one consumer."""
+"""The ASGI application: HTTP by Django, `/ws/` by the one consumer. Daphne and uvicorn run it."""
 
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_asgi_application()
+django_application = get_asgi_application()
+
+# Imported here: models may be loaded only after get_asgi_application().
+from grids.people.backends import member_of_token  # noqa: E402
+from realtime.consumer import SocketConsumer  # noqa: E402
+
+socket_application = SocketConsumer.as_asgi(member_of_token=member_of_token)
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Route by protocol; a socket anywhere but at `/ws/` is refused."""
+    if scope["type"] == "http":
+        await django_application(scope, receive, send)
+    elif scope["type"] == "websocket":
+        if scope["path"] == "/ws/":
+            await socket_application(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close"})
+    elif scope["type"] == "lifespan":
+        await lifespan(receive, send)
+
+
+async def lifespan(receive: Any, send: Any) -> None:
+    """Say that we have started and stopped; daphne never asks."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from common.unit_of_work import current
 from realtime import wake
+from realtime.frames import encode
 from realtime.models import Event, Topic
 
 
@@ -47,17 +48,26 @@ def _write(items: list[_Recorded]) -> None:
     by_topic: dict[str, list[_Recorded]] = {}
     for item in items:
         by_topic.setdefault(item.topic, []).append(item)
-    rows: list[Event] = []
+    rows: list[tuple[str, Event]] = []
     for name in sorted(by_topic):
         topic_id, head = _advance(name, len(by_topic[name]))
         first = head - len(by_topic[name]) + 1
         rows += [
-            Event(topic_id=topic_id, seq=first + offset, type=item.type, data=item.data, at=item.at)
+            (
+                name,
+                Event(
+                    topic_id=topic_id,
+                    seq=first + offset,
+                    type=item.type,
+                    data=item.data,
+                    at=item.at,
+                ),
+            )
             for offset, item in enumerate(by_topic[name])
         ]
-    Event.objects.bulk_create(rows)
-    woken = sorted(by_topic)
-    transaction.on_commit(lambda: wake.topics(woken), robust=True)
+    Event.objects.bulk_create(event for _, event in rows)
+    frames = [encode(name, row.seq, row.type, row.at, row.data) for name, row in rows]
+    transaction.on_commit(lambda: wake.frames(frames), robust=True)
 
 
 def _advance(name: str, by: int) -> tuple[int, int]:

@@ -1,0 +1,161 @@
+"""The way out of one socket: a bounded queue, and a window that finds clients which don't read.
+
+A server's `send` never blocks under daphne (it buffered 300 MB for a client that did not read),
+so slowness is found by the protocol: after every CHECK_EVERY bytes the socket is sent
+`{"do":"check","n":…}`. At most WINDOW bytes go out beyond the last one echoed; then the queue
+fills; then the socket is closed with 4008 and the client resumes by `seq`.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from realtime import metrics
+from realtime.frames import dumps
+
+logger = logging.getLogger(__name__)
+
+CHECK_EVERY = 128 * 1024
+WINDOW = 1024 * 1024
+QUEUE_BYTES = 256 * 1024
+QUEUE_FRAMES = 1000
+ECHO_WITHIN_S = 10.0
+TOO_SLOW = 4008
+SIGNED_OUT = 4401
+TRY_AGAIN = 1013
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Outbox:
+    """Queue and sender task of one socket; everything runs in that socket's event loop."""
+
+    def __init__(self, send: Send, *, on_close: Callable[[], None]) -> None:
+        self._send = send
+        self._on_close = on_close
+        self._queue: deque[tuple[str, int]] = deque()
+        self._queued = 0
+        self._sent = 0
+        self._echoed = 0
+        self._checks: deque[tuple[int, int]] = deque()
+        self._last_check = 0
+        self._stalled = False
+        self._news = asyncio.Event()
+        self._echo = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self.closed_with: int | None = None
+        self._sender = asyncio.create_task(self._run())
+        self._closer: asyncio.Task[None] | None = None
+
+    def put(self, text: str, size: int) -> None:
+        """Queue one frame of `size` bytes; a socket that can't keep up is closed instead."""
+        if self.closed_with is not None:
+            return
+        self._queue.append((text, size))
+        self._queued += size
+        # Only a sender that waits for the client counts as slow: one that has not had its turn
+        # yet drains the queue in the same breath.
+        full = self._queued > QUEUE_BYTES or len(self._queue) > QUEUE_FRAMES
+        if full and self._stalled:
+            self.close(TOO_SLOW)
+            return
+        self._room.clear()
+        self._news.set()
+
+    def put_message(self, message: dict[str, Any]) -> None:
+        """Queue an answer of the protocol, in order with the events."""
+        text = dumps(message)
+        self.put(text, len(text.encode()))
+
+    async def room(self) -> None:
+        """Wait until the queue is empty: a replay goes at the client's own pace."""
+        await self._room.wait()
+
+    def echo(self, n: int) -> bool:
+        """Take the client's echo of check `n`, and so of all before it; False if never sent."""
+        if not 0 < n <= self._last_check:
+            return False
+        while self._checks and self._checks[0][0] <= n:
+            self._echoed = self._checks.popleft()[1]
+        self._echo.set()
+        return True
+
+    def close(self, code: int) -> None:
+        """Close the socket with `code`, dropping what is still queued."""
+        if self.closed_with is not None:
+            return
+        self.closed_with = code
+        if code == TOO_SLOW:
+            metrics.closed_slow.inc()
+        self._queue.clear()
+        self._sender.cancel()
+        self._room.set()
+        self._on_close()
+        self._closer = asyncio.create_task(self._say_goodbye(code))
+
+    def stop(self) -> None:
+        """The socket is gone: end the sender."""
+        if self.closed_with is None:
+            self.closed_with = 1000
+        self._sender.cancel()
+        self._room.set()
+        self._queue.clear()
+
+    async def _say_goodbye(self, code: int) -> None:
+        try:
+            # Under uvicorn this waits for a client that doesn't read.
+            async with asyncio.timeout(5):
+                await self._send({"type": "websocket.close", "code": code})
+        except Exception as error:  # noqa: BLE001 - the peer is gone, in whatever way
+            logger.info("closing a socket: %s", type(error).__name__)
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                sent = 0
+                while self._queue:
+                    text, size = self._queue[0]
+                    if self._sent - self._echoed + size > WINDOW and self._checks:
+                        await self._wait_for_echo()
+                        continue
+                    self._queue.popleft()
+                    self._queued -= size
+                    self._sent += size
+                    sent += 1
+                    self._stalled = True
+                    await self._send({"type": "websocket.send", "text": text})
+                    self._stalled = False
+                    if self._sent - self._marked() >= CHECK_EVERY:
+                        await self._check()
+                metrics.frames_sent.inc(sent)
+                self._room.set()
+        except TimeoutError:
+            self.close(TOO_SLOW)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the peer is gone; receive() will tell us
+            logger.info("sending to a socket: %s", type(error).__name__)
+
+    def _marked(self) -> int:
+        """Bytes sent when the last check went out."""
+        return self._checks[-1][1] if self._checks else self._echoed
+
+    async def _check(self) -> None:
+        self._last_check += 1
+        self._checks.append((self._last_check, self._sent))
+        text = dumps({"do": "check", "n": self._last_check})
+        await self._send({"type": "websocket.send", "text": text})
+
+    async def _wait_for_echo(self) -> None:
+        self._stalled = True
+        self._echo.clear()
+        try:
+            async with asyncio.timeout(ECHO_WITHIN_S):
+                await self._echo.wait()
+        finally:
+            self._stalled = False
