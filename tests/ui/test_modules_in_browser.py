@@ -39,7 +39,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site():
-    subprocess.run([sys.executable, str(ROOT / "tests/ui/render.py")], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, str(ROOT / "tests/ui/render.py")], check=True, capture_output=True
+    )
     handler = functools.partial(Handler, directory=str(ROOT / "var" / "ui"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -65,7 +67,9 @@ def view(chromium, site):
     page = context.new_page()
     faults = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda m: faults.append(m.text) if "Content Security Policy" in m.text else None)
+    page.on(
+        "console", lambda m: faults.append(m.text) if "Content Security Policy" in m.text else None
+    )
     yield page
     context.close()
     assert faults == []
@@ -76,7 +80,7 @@ def answer(status, body):
 
 
 def seen_by(page, path, *answers):
-    """Answer POSTs of `path` one after the other (None: the network fails); return what was sent."""
+    """Answer POSTs of `path` in turn (None: the network fails); return what was sent."""
     sent = []
     queue = list(answers)
 
@@ -96,7 +100,9 @@ def seen_by(page, path, *answers):
 def test_check_in_sends_position_once_and_says_the_verdict(view):
     view.context.grant_permissions(["geolocation"])
     view.context.set_geolocation({"latitude": 37.1655, "longitude": 122.4867, "accuracy": 12})
-    sent = seen_by(view, "/api/v1/checkins", answer(201, {"id": 1, "verdict": "accepted", "reasons": []}))
+    sent = seen_by(
+        view, "/api/v1/checkins", answer(201, {"id": 1, "verdict": "accepted", "reasons": []})
+    )
     view.goto("/today.html")
     view.get_by_role("button", name="Check in").click()
     view.get_by_text("You are checked in.").wait_for()
@@ -153,7 +159,11 @@ def test_the_partner_sees_yes_no_and_wait(view):
     )  # fmt: skip
     view.goto("/scan.html")
     dialog = view.locator("#scan-result")
-    for kind, words in (("wait", "It is not known yet"), ("yes", "Lunch × 2"), ("no", "Today at 11:52.")):
+    for kind, words in (
+        ("wait", "It is not known yet"),
+        ("yes", "Lunch × 2"),
+        ("no", "Today at 11:52."),
+    ):
         view.locator("[data-scan-field]").fill("k7rt2m")
         view.get_by_role("button", name="Check the code").click()
         dialog.get_by_text(words).wait_for()
@@ -176,7 +186,9 @@ def test_the_board_follows_its_topic_over_a_cut(view):
             frame = json.loads(text)
             if frame["do"] == "subscribe":
                 subscriptions.append(frame["since"])
-                ws.send(json.dumps({"do": "subscribed", "topic": "community:3", "seq": frame["since"]}))
+                ws.send(
+                    json.dumps({"do": "subscribed", "topic": "community:3", "seq": frame["since"]})
+                )
 
         ws.on_message(hear)
 
