@@ -57,7 +57,8 @@ TONIGHT = [
         "20:30–22:00 Night patrol": "claimed 陈志强; claimed Zhao_Min; claimed 孙丽华",
     }),
     ("YT-12", "Textile Mill dwellings", "gap", {
-        "19:00–20:30 Night patrol": "checked_in 周海燕 19:02; checked_in 吴大伟 19:01; claimed 郑云",
+        "19:00–20:30 Night patrol":
+            "checked_in 周海燕 19:02; checked_in 吴大伟 19:01; claimed 郑云",
         "20:30–22:00 Night patrol": "open; open; claimed Annemarie_Frommelt-Schädler",
     }),
     ("YT-03", "Fisher Lane", "", {
@@ -243,18 +244,22 @@ def look(page, url):
     from axe_playwright_python.sync_playwright import Axe
 
     faults = []
+
+    def hear(message):
+        if message.type == "error" and "WebSocket" not in message.text:  # there is no server here
+            faults.append(message.text)
+
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    page.on("console", hear)
     page.goto(url)
     page.wait_for_timeout(150)
-    faults = [fault for fault in faults if "WebSocket" not in fault]  # there is no server here
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if wide > 0:
         faults.append(f"scrolls sideways by {wide}px")
     found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
     for rule in found.response["violations"]:
-        for node in rule["nodes"][:4]:
-            faults.append(f"axe {rule['id']}: {node['target']} {node['failureSummary']}")
+        nodes = rule["nodes"][:4]
+        faults += [f"axe {rule['id']}: {node['target']} {node['failureSummary']}" for node in nodes]
     return faults
 
 
