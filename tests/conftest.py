@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
 from tests import factories
+from timebank.ledger import guards
 
 CHROMIUM = os.environ.get("LINLI_CHROMIUM", "/usr/bin/chromium")
 NO_SKIPS = os.environ.get("LINLI_NO_SKIPS") == "1"
@@ -45,6 +47,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_lifts_the_guards() -> Iterator[None]:
+    """Let the test runner, and nobody else, empty the append-only tables between tests."""
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def teardown(case: TransactionTestCase) -> None:
+        with guards.lifted():
+            flush(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        yield
 
 
 class _Loud(logging.Handler):

@@ -1,6 +1,10 @@
-"""Register this app under its own name."""
+"""Install the guards, seal the books daily, and tell people what belongs to them."""
+
+from datetime import timedelta
 
 from django.apps import AppConfig
+from django.core import checks
+from django.db.models.signals import post_migrate
 
 
 class LedgerConfig(AppConfig):
@@ -8,3 +12,11 @@ class LedgerConfig(AppConfig):
 
     name = "timebank.ledger"
     label = "ledger"
+
+    def ready(self) -> None:
+        from common import jobs
+        from timebank.ledger import guards, seals
+
+        post_migrate.connect(guards.install_after_migrate, sender=self)
+        checks.register(checks.Tags.database)(guards.check_guards)
+        jobs.register("seal the ledgers", every=timedelta(days=1), run=seals.seal_all)

@@ -28,7 +28,7 @@ def _of_member(account: Account) -> Iterable[str]:
 
 
 def _of_household(account: Account) -> Iterable[str]:
-    ids = Member.objects.filter(household_id=account.household_id).values_list("pk", flat=True)
+    ids = Member.objects.filter(household=account.household).values_list("pk", flat=True)
     return [f"member:{pk}" for pk in ids]
 
 

@@ -470,7 +470,7 @@ def _insert_posting(entry: _Entry, ledger_id: int, digest: str, at: datetime) ->
     )
     fields = [field for field in Posting._meta.concrete_fields if not field.primary_key]
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(quote(str(field.column)) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
     values = [
         field.get_db_prep_save(getattr(posting, field.attname), connection) for field in fields
