@@ -13,7 +13,15 @@ from rest_framework.authentication import (
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from common.errors import NotAllowed
 from grids.people.models import ApiToken, Member
+
+
+def member_of(request: HttpRequest | Request) -> Member:
+    """Return the signed-in member; raise NotAllowed where a view forgot to demand one."""
+    if not isinstance(request.user, Member):
+        raise NotAllowed
+    return request.user
 
 
 def token_digest(token: str) -> str:

@@ -15,8 +15,11 @@ def parse_phone(text: str, *, strict: bool = False) -> str | None:
     new ranges open before the tables know them; `strict` (imports) also demands a known range,
     which catches a digit too many.
     """
+    text = text.strip()
+    if not text.isprintable():  # the parser would skip a NUL byte
+        return None
     try:
-        number = phonenumbers.parse(text.strip(), settings.PHONENUMBER_DEFAULT_REGION)
+        number = phonenumbers.parse(text, settings.PHONENUMBER_DEFAULT_REGION)
     except phonenumbers.NumberParseException:
         return None
     if number.extension or not phonenumbers.is_possible_number(number):

@@ -10,6 +10,7 @@ from grids.people.services.profile import (
 from grids.people.services.proxies import add_proxy, end_proxy
 from grids.people.services.roles import grant_role, revoke_role
 from grids.people.services.sign_in import (
+    CODE_LIVES,
     CodeExpired,
     WrongCode,
     issue_token,
@@ -19,6 +20,7 @@ from grids.people.services.sign_in import (
 )
 
 __all__ = [
+    "CODE_LIVES",
     "CodeExpired",
     "WrongCode",
     "add_proxy",

@@ -8,6 +8,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from common.errors import NotAllowed
+from common.models import IdempotencyKey
 from common.unit_of_work import current
 from grids.people import registries, rules
 from grids.people.limits import keyed_hash
@@ -40,6 +41,8 @@ def erase_member(*, member: Member, actor: Member | None, now: datetime) -> None
     if member.phone:
         LoginCode.objects.filter(phone_digest=keyed_hash("phone", str(member.phone))).delete()
     ApiToken.objects.filter(member=member).delete()
+    # Stored answers may quote the person.
+    IdempotencyKey.objects.filter(scope=f"member:{member.pk}").delete()
     Consent.objects.filter(member=member).delete()
     MemberSkill.objects.filter(member=member).delete()
     yesterday = rules.today() - timedelta(days=1)
