@@ -304,6 +304,7 @@ TILE_ATTRIBUTION = _read(env.str, "LINLI_TILE_ATTRIBUTION", default="")
 
 # --- Work in the background ------------------------------------------------------------------
 EVENT_KEEP_DAYS = _read(env.int, "LINLI_EVENT_KEEP_DAYS", default=30)
+POSITION_KEEP_DAYS = _read(env.int, "LINLI_POSITION_KEEP_DAYS", default=30)
 SHIFTS_AHEAD_DAYS = _read(env.int, "LINLI_SHIFTS_AHEAD_DAYS", default=28)
 
 LOGGING = {

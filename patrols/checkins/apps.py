@@ -1,4 +1,6 @@
-"""Register this app under its own name."""
+"""Register this app under its own name, and what it adds to others."""
+
+from datetime import timedelta
 
 from django.apps import AppConfig
 
@@ -8,3 +10,15 @@ class CheckinsConfig(AppConfig):
 
     name = "patrols.checkins"
     label = "checkins"
+
+    def ready(self) -> None:
+        from common import jobs
+        from grids.people import registries
+        from patrols.checkins import evidence, queries, services
+        from patrols.checkins.jobs import forget_positions
+        from timebank.earning.wording import add_evidence_reader
+
+        add_evidence_reader(services.SOURCE, evidence.read)
+        registries.add_export_part("checkins", queries.export_of)
+        registries.add_eraser(services.erase_positions_of)
+        jobs.register("checkins.forget_positions", every=timedelta(hours=6), run=forget_positions)

@@ -1,4 +1,4 @@
-"""Register this app under its own name."""
+"""Register this app under its own name, and what it adds to a person's data."""
 
 from django.apps import AppConfig
 
@@ -8,3 +8,9 @@ class EarningConfig(AppConfig):
 
     name = "timebank.earning"
     label = "earning"
+
+    def ready(self) -> None:
+        from grids.people import registries
+        from timebank.earning import queries
+
+        registries.add_export_part("hours", queries.export_of)

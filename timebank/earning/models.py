@@ -63,7 +63,9 @@ class HourLog(models.Model):
     """Minutes that a member gave; credits follow when somebody else approves them.
 
     `source_type` and `source_id` name what the hours come from (such as a seat), once.
-    Minutes stay for ever as honour hours, apart from credits.
+    Approved minutes stay for ever as honour hours, apart from credits. `counted_minutes` (after
+    the cap of a day) and `rule_line` say later why it earned what it earned. `entered_by` wrote
+    down the evidence and so never decides on it.
     """
 
     class State(models.TextChoices):
@@ -82,6 +84,9 @@ class HourLog(models.Model):
     evidence: Any = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     logged_at = models.DateTimeField()
+    entered_by = models.ForeignKey(
+        Member, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     decided_by = models.ForeignKey(Member, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True)
     automatic = models.BooleanField(default=False)
@@ -89,6 +94,8 @@ class HourLog(models.Model):
     rule_version = models.ForeignKey(
         RuleVersion, null=True, on_delete=models.PROTECT, related_name="+"
     )
+    rule_line = models.ForeignKey(RuleLine, null=True, on_delete=models.PROTECT, related_name="+")
+    counted_minutes = models.PositiveIntegerField(default=0)
     credits_earned = models.BigIntegerField(default=0)
     posting = models.OneToOneField(
         Posting, null=True, on_delete=models.PROTECT, related_name="hour_log"
@@ -100,6 +107,17 @@ class HourLog(models.Model):
             models.CheckConstraint(
                 name="nobody_approves_their_own",
                 condition=Q(decided_by__isnull=True) | ~Q(decided_by=models.F("member")),
+            ),
+            models.CheckConstraint(
+                name="nobody_approves_what_they_entered",
+                condition=Q(decided_by__isnull=True)
+                | Q(entered_by__isnull=True)
+                | ~Q(decided_by=models.F("entered_by")),
+            ),
+            models.CheckConstraint(
+                name="decided_once_and_dated",
+                condition=Q(state="pending", decided_at__isnull=True)
+                | (~Q(state="pending") & Q(decided_at__isnull=False)),
             ),
         ]
         indexes = [

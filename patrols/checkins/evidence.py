@@ -1,0 +1,54 @@
+"""Say in words what a pair of check-ins proves, for whoever reviews the hours."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from timebank.earning.wording import EvidenceLine
+
+REASONS: dict[str, str | Promise] = {
+    "late_arrival": gettext_lazy("came late"),
+    "out_before_in": gettext_lazy("there is no check-in before the check-out"),
+    "late_checkout": gettext_lazy("checked out long after the end"),
+    "clock_skew": gettext_lazy("the phone's clock was ahead"),
+    "late_upload": gettext_lazy("reached us days later"),
+    "wrong_code": gettext_lazy("the code was wrong"),
+    "no_evidence": gettext_lazy("neither position nor code"),
+    "no_place": gettext_lazy("there is no place to compare the position with"),
+    "weak_position": gettext_lazy("the position was not exact enough"),
+    "outside_cell": gettext_lazy("the position was outside the cell"),
+}
+
+
+def read(evidence: dict[str, Any]) -> list[EvidenceLine]:
+    """Return one line per check-in, one per reason to look twice."""
+    lines = [*_lines("in", evidence.get("in")), *_lines("out", evidence.get("out"))]
+    if "in" not in evidence:
+        lines.insert(0, EvidenceLine(_("No check-in: counted from the start."), good=False))
+    return lines
+
+
+def _lines(kind: str, row: dict[str, Any] | None) -> list[EvidenceLine]:
+    if row is None:
+        return []
+    at = date_format(timezone.localtime(datetime.fromisoformat(row["at"])), "H:i")
+    how = {
+        "position": _("by position"),
+        "code": _("by the code at the meeting point"),
+        "none": _("without proof"),
+    }[row["method"]]
+    first = _("In at %(time)s, %(how)s") if kind == "in" else _("Out at %(time)s, %(how)s")
+    lines = [EvidenceLine(first % {"time": at, "how": how}, good=not row["reasons"])]
+    for reason in row["reasons"]:
+        text = str(REASONS.get(reason, reason))
+        if reason == "outside_cell" and row.get("distance_m"):
+            text = _("the position was %(metres)d m outside the cell") % {
+                "metres": row["distance_m"]
+            }
+        lines.append(EvidenceLine(text, good=False))
+    return lines

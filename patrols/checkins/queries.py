@@ -1,0 +1,63 @@
+"""Reading check-ins, and the place that a position is measured against."""
+
+from typing import Any
+
+import shapely
+
+from common.errors import NotFound
+from grids.people.models import Member
+from grids.places.models import CellPlan, CellShape
+from patrols.checkins import place
+from patrols.checkins.models import CheckIn
+from patrols.shifts.models import Seat, Shift
+from patrols.shifts.rules import sees_community
+
+
+def seat_visible_to(actor: Member, seat_id: int) -> Seat:
+    """Return a seat with its shift, community and cell; raise NotFound where its shift would be."""
+    seat = Seat.objects.select_related("shift__community", "shift__cell").filter(pk=seat_id).first()
+    if seat is None or not sees_community(actor, seat.shift.community):
+        raise NotFound
+    return seat
+
+
+def metres_from_place(shift: Shift, *, lat: float, lon: float) -> float | None:
+    """Return metres outside the shift's place, 0 inside; None where it has none.
+
+    The place is the cell's published shape; without one (virtual cells, town-wide duties) a
+    circle around the meeting point.
+    """
+    if shift.cell_id is not None:
+        stored = (
+            CellShape.objects.filter(cell=shift.cell_id, plan__state=CellPlan.State.PUBLISHED)
+            .values_list("geometry", flat=True)
+            .first()
+        )
+        if stored is not None:
+            return place.metres_outside(shapely.from_wkb(bytes(stored)), lat=lat, lon=lon)
+    if shift.meeting_lat is None or shift.meeting_lon is None:
+        return None
+    return place.metres_from_meeting(
+        lat=lat, lon=lon, meeting_lat=shift.meeting_lat, meeting_lon=shift.meeting_lon
+    )
+
+
+def checkins_of_seat(seat: Seat, member: Member) -> dict[str, CheckIn]:
+    """Return the member's check-ins on this seat by kind."""
+    return {row.kind: row for row in CheckIn.objects.filter(seat=seat, member=member)}
+
+
+def export_of(member: Member) -> list[dict[str, Any]]:
+    """Return the member's own check-ins for the personal-data export."""
+    fields = (
+        "id", "seat_id", "kind", "occurred_at", "received_at", "lat", "lon", "accuracy_m",
+        "distance_m", "method", "verdict", "reasons",
+    )  # fmt: skip
+    return [
+        {
+            **row,
+            "occurred_at": row["occurred_at"].isoformat(),
+            "received_at": row["received_at"].isoformat(),
+        }
+        for row in CheckIn.objects.filter(member=member).order_by("id").values(*fields)
+    ]
