@@ -92,9 +92,7 @@ class CellList(Endpoint):
         tags=["places"],
         parameters=[OpenApiParameter("community", int, required=True)],
         responses=OpenApiTypes.OBJECT,
-        examples=[
-            OpenApiExample("One cell", {"type": "FeatureCollection", "features": [_CELL]})
-        ],
+        examples=[OpenApiExample("One cell", {"type": "FeatureCollection", "features": [_CELL]})],
     )
     def get(self, request: HttpRequest) -> Response:
         """Return the cells as a GeoJSON FeatureCollection."""

@@ -17,8 +17,14 @@ from shapely.geometry import mapping
 
 from grids.maps.layers import CellMark
 
-# Okabe–Ito: told apart by colour-blind people; the words in each label say the same.
-_GAP, _PART, _FULL, _UNKNOWN = "#d55e00", "#e69f00", "#009e73", "#7f8c9b"
+# Light and dark differ as much as the colours do, and gaps are dashed: nobody has to tell red
+# from green. The same kinds are in the style sheet's `.swatch--…`.
+STYLES: dict[str, dict[str, Any]] = {
+    "none": {"color": "#8a4b00", "weight": 2.5, "dashArray": "6 4", "fillColor": "#f2b544"},
+    "part": {"color": "#1f5b4d", "weight": 1.5, "dashArray": "2 4", "fillColor": "#8fc2b1"},
+    "full": {"color": "#1f5b4d", "weight": 1.5, "fillColor": "#1f5b4d"},
+    "unknown": {"color": "#6b7280", "weight": 1, "fillColor": "#ffffff"},
+}
 _LINE_DEGREES = 5e-6
 
 
@@ -35,22 +41,22 @@ class _LocalMap(folium.Map):
         self.default_css = [("leaflet_css", static("leaflet/leaflet.css"))]
 
 
-def colour_of(mark: CellMark | None) -> str:
-    """Choose the cell's colour from tonight's share of filled seats."""
+def kind_of(mark: CellMark | None) -> str:
+    """Choose a cell's style from tonight's share of filled seats."""
     if mark is None or mark.share is None:
-        return _UNKNOWN
+        return "unknown"
     if mark.share >= 1:
-        return _FULL
-    return _PART if mark.share > 0.5 else _GAP
+        return "full"
+    return "part" if mark.share > 0.5 else "none"
 
 
 def legend() -> list[tuple[str, str]]:
-    """Return (colour, words) in the order they are shown."""
+    """Return (kind, words) in the order they are shown."""
     return [
-        (_GAP, _("Half or fewer of tonight's seats are filled")),
-        (_PART, _("Some seats are still open")),
-        (_FULL, _("All seats are filled")),
-        (_UNKNOWN, _("No patrol tonight")),
+        ("none", _("Half or fewer of tonight's seats are filled")),
+        ("part", _("Some seats are still open")),
+        ("full", _("All seats are filled")),
+        ("unknown", _("No patrol tonight")),
     ]
 
 
@@ -90,15 +96,10 @@ def _cell(feature: dict[str, Any], mark: CellMark | None) -> folium.GeoJson:
         _("%(count)d households") % {"count": properties["households"] or 0},
         mark.text if mark else _("No patrol tonight"),
     ]
-    colour = colour_of(mark)
+    style = {**STYLES[kind_of(mark)], "fillOpacity": 0.5}
     return folium.GeoJson(
         {"type": "Feature", "geometry": feature["geometry"], "properties": {}},
-        style_function=lambda _feature, colour=colour: {
-            "color": "#2b2f36",
-            "weight": 1.5,
-            "fillColor": colour,
-            "fillOpacity": 0.45,
-        },
+        style_function=lambda _feature, style=style: style,
         tooltip=folium.Tooltip("<br>".join(escape(line) for line in lines), sticky=False),
         popup=folium.Popup("<br>".join(escape(line) for line in lines)),
     )

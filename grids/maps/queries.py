@@ -73,5 +73,3 @@ def _feature(cell: Cell, shape: CellShape | None, captain: Member | None) -> dic
 def collection(features: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Wrap features as a FeatureCollection."""
     return {"type": "FeatureCollection", "features": list(features)}
-
-

@@ -12,9 +12,7 @@ from grids.zoning import draw, problem
 from grids.zoning.plan import CellPlan as Drawing
 
 
-def draw_community(
-    *, community: Community, band_min: int, band_max: int, seed: int
-) -> Drawing:
+def draw_community(*, community: Community, band_min: int, band_max: int, seed: int) -> Drawing:
     """Draw cells inside the band of households; writes nothing.
 
     Raises NothingToDraw without buildings and BadInput for a band that makes no sense.
@@ -48,9 +46,7 @@ def draw_community(
     return draw.draw_cells(buildings, streets, band=band, seed=seed)
 
 
-def save_drawing(
-    *, community: Community, drawing: Drawing, seed: int, now: datetime
-) -> CellPlan:
+def save_drawing(*, community: Community, drawing: Drawing, seed: int, now: datetime) -> CellPlan:
     """Keep a drawing as a draft plan, in the open unit of work; codes are G001, G002 …"""
     cells = [
         DrawnCell(
@@ -81,9 +77,7 @@ def code_of(number: int) -> str:
 
 def report(*, community: Community, drawing: Drawing) -> dict[str, Any]:
     """Describe a drawing as `draw_cells --json` writes it; buildings by source id."""
-    source = dict(
-        Building.objects.filter(community=community).values_list("pk", "source_id")
-    )
+    source = dict(Building.objects.filter(community=community).values_list("pk", "source_id"))
     return {
         "community": community.code,
         "cells": [
