@@ -20,9 +20,9 @@ _GIVEN = {"elder": _ELDER.split(), "adult": _ADULT.split(), "young": _YOUNG.spli
 
 
 @cache
-def _surnames() -> tuple[list[str], list[int]]:
+def _surnames() -> tuple[list[str], list[float]]:
     with (DATA / "cn_surnames.csv").open(encoding="utf-8") as file:
-        rows = [(row["NameB"], int(row["TF"])) for row in csv.DictReader(file)]
+        rows = [(row["NameB"], float(row["TF"])) for row in csv.DictReader(file)]
     rows = rows[:120]
     return [name for name, _ in rows], [weight for _, weight in rows]
 
