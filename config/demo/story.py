@@ -88,9 +88,7 @@ class Caller:
         """Return the JSON answer; raise StoryFailed for anything but a success."""
         if member.pk not in self._tokens:
             with unit_of_work(member) as work:
-                self._tokens[member.pk] = issue_token(
-                    member=member, label="story", now=work.now
-                )
+                self._tokens[member.pk] = issue_token(member=member, label="story", now=work.now)
         answer = self._session.request(
             method,
             f"{self._address}/api/v1/{path}",

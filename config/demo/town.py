@@ -9,7 +9,7 @@ import json
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from common.unit_of_work import unit_of_work
 from config.demo.names import DATA, person_name, phone
 from grids.people.models import Member, MemberSkill, Organisation, Proxy, Role, Skill
-from grids.places.geojson import read_buildings, read_streets
+from grids.places.geojson import BuildingRow, read_buildings, read_streets
 from grids.places.models import Building, Cell, CellShape, Community
 from grids.places.services import (
     create_community,
@@ -35,6 +35,9 @@ ROOT = "LI"
 ZONE = "Europe/Vaduz"
 MEMBERS = 800
 SEED = 20131
+_METRES_PER_DEGREE = 111_195
+_REACH_M = 3_000
+_MOST_DWELLINGS = 100
 Say = Callable[[str, int, int], None]
 
 
@@ -109,12 +112,20 @@ def _load(name: str) -> list[Any]:
     return features
 
 
-def _nearest(lat: float, lon: float) -> str:
+def _nearest(lat: float, lon: float) -> str | None:
+    """Return the code of the community whose villages are nearest, None for lone alps."""
     shrink = math.cos(math.radians(lat))
-    return min(
-        PLACES,
-        key=lambda place: min(math.hypot(lat - y, (lon - x) * shrink) for y, x in place.centres),
-    ).code
+    near = {
+        place.code: min(math.hypot(lat - y, (lon - x) * shrink) for y, x in place.centres)
+        for place in PLACES
+    }
+    code = min(near, key=lambda name: near[name])
+    return code if near[code] * _METRES_PER_DEGREE <= _REACH_M else None
+
+
+def _homes(rows: list[BuildingRow]) -> list[BuildingRow]:
+    """Count no households in halls: the data estimates dwellings from floor area alone."""
+    return [replace(row, dwellings=0) if row.dwellings > _MOST_DWELLINGS else row for row in rows]
 
 
 def _places(*, now: datetime, say: Say) -> DemoTown:
@@ -137,7 +148,7 @@ def _places(*, now: datetime, say: Say) -> DemoTown:
                 auto_approve_hours=place.automatic,
             )
             town.communities.append(community)
-            middles = [(row, row.geometry.representative_point()) for row in buildings.rows]
+            middles = [(row, row.geometry.representative_point()) for row in _homes(buildings.rows)]
             own = [row for row, at in middles if _nearest(at.y, at.x) == place.code]
             lines = [(row, row.geometry.interpolate(0.5, normalized=True)) for row in streets.rows]
             import_buildings(community=community, rows=own)
