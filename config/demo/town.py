@@ -36,7 +36,7 @@ ZONE = "Europe/Vaduz"
 MEMBERS = 800
 SEED = 20131
 _METRES_PER_DEGREE = 111_195
-_REACH_M = 3_000
+_REACH_M = 2_500
 _MOST_DWELLINGS = 100
 Say = Callable[[str, int, int], None]
 
