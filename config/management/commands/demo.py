@@ -1,26 +1,8 @@
 """Build the demo town, play its story through the API, and show it."""
 
-import io
-import json
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.table import Table
-
-from common import clock
-from config.demo import city, town
-from config.demo.describe import cast_of, describe, sign_in_links
-from config.demo.story import Told, server, tell
-from config.jobs import background_worker
-from grids.places.models import Community
-from patrols.shifts.services import materialise_all
-from timebank.spending.services import materialise_slots
+from django.core.management.base import BaseCommand, CommandParser
 
 
 class Command(BaseCommand):
