@@ -4,8 +4,13 @@ from django.apps import AppConfig
 
 
 class LinliConfig(AppConfig):
-    """Register `config` for its management commands."""
+    """Register `config` for its management commands and URL converters."""
 
     name = "config"
     label = "config"
     verbose_name = "Linli"
+
+    def ready(self) -> None:
+        from common import converters
+
+        converters.register()

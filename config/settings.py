@@ -225,7 +225,6 @@ TIME_ZONE = _read(env.str, "LINLI_TIME_ZONE", default="Asia/Shanghai")
 # --- Static files ----------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 # django-leaflet as an installed app imports GeoDjango, which needs GDAL: only its scripts are used.
 _leaflet = importlib.util.find_spec("leaflet")
 if _leaflet is None or _leaflet.origin is None:
@@ -286,7 +285,6 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [SELF],
     }
 }
-PERMISSIONS_POLICY = "geolocation=(self), camera=(self), microphone=()"
 X_FRAME_OPTIONS = "SAMEORIGIN"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 60

@@ -1,6 +1,10 @@
-"""Register this app under its own name."""
+"""Register this app under its own name, with its guards and its job."""
+
+from datetime import timedelta
 
 from django.apps import AppConfig
+from django.core import checks
+from django.db.models.signals import post_migrate
 
 
 class ShiftsConfig(AppConfig):
@@ -8,3 +12,12 @@ class ShiftsConfig(AppConfig):
 
     name = "patrols.shifts"
     label = "shifts"
+
+    def ready(self) -> None:
+        from common import jobs
+        from patrols.shifts import guards
+        from patrols.shifts import jobs as ours
+
+        post_migrate.connect(guards.install_after_migrate, sender=self, dispatch_uid="seat-guards")
+        checks.register(guards.check_guards, checks.Tags.database)
+        jobs.register("make_shifts", every=timedelta(hours=1), run=ours.run)

@@ -1,10 +1,36 @@
 """Shifts and seats as each person may see them."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q, QuerySet
+
 from common.errors import NotFound
 from grids.people.models import Member
+from grids.people.queries import members_visible_to
 from grids.places.models import Community
-from patrols.shifts.models import Shift
-from patrols.shifts.rules import sees_community
+from patrols.shifts.models import Activity, Seat, Shift
+from patrols.shifts.rules import leads_shift, roots_of, sees_community
+
+HOLDING = (Seat.State.CLAIMED, Seat.State.ASSIGNED, Seat.State.CHECKED_IN)
+
+
+def communities_visible_to(actor: Member) -> QuerySet[Community]:
+    """Return every community of the trees in which the actor lives or holds a role."""
+    if actor.is_superuser:
+        return Community.objects.all()
+    seen = Q(pk__in=[])
+    for root in roots_of(actor):
+        seen |= Q(path__startswith=root)
+    return Community.objects.filter(seen)
+
+
+def shifts_visible_to(actor: Member) -> QuerySet[Shift]:
+    """Return the shifts of the actor's whole district: anybody may help next door."""
+    return Shift.objects.filter(community__in=communities_visible_to(actor))
 
 
 def shift_visible_to(actor: Member, shift_id: int) -> Shift:
@@ -15,17 +41,203 @@ def shift_visible_to(actor: Member, shift_id: int) -> Shift:
     return shift
 
 
-def member_assignable(member_id: int, *, community: Community) -> Member:
-    """Return an active member of this community's subtree, or raise NotFound.
+def community_visible_to(actor: Member, community_id: int) -> Community:
+    """Return a community of a tree that the actor lives or works in, or raise NotFound."""
+    community = Community.objects.filter(pk=community_id).first()
+    if community is None or not sees_community(actor, community):
+        raise NotFound
+    return community
 
-    A captain sees the members of their own community and no others.
-    """
-    member = Member.objects.filter(
-        pk=member_id,
-        is_active=True,
-        erased_at=None,
-        community__path__startswith=community.path,
-    ).first()
+
+def activity_visible_to(actor: Member, activity_id: int) -> Activity:
+    """Return the activity with its community and cell, or raise NotFound."""
+    found = Activity.objects.select_related("community", "cell").filter(pk=activity_id).first()
+    if found is None or not sees_community(actor, found.community):
+        raise NotFound
+    return found
+
+
+def member_assignable(actor: Member, member_id: int) -> Member:
+    """Return an active member whom the captain may see, or raise NotFound."""
+    member = members_visible_to(actor).filter(pk=member_id, is_active=True, erased_at=None).first()
     if member is None:
         raise NotFound
     return member
+
+
+def shift_rows(shifts: QuerySet[Shift]) -> QuerySet[Shift, Any]:
+    """Return the columns that lists show, in one query."""
+    return shifts.values(
+        "id", "title", "kind", "category", "state", "community", "cell", "starts_at", "ends_at",
+        "local_date", "seats_total", "open_seats", "required_skills", "wants_experienced",
+        "meeting_name", "meeting_lat", "meeting_lon", "activity",
+    )  # fmt: skip
+
+
+def shift_detail(shift: Shift, actor: Member) -> dict[str, Any]:
+    """Return a shift with its seats; names only for its captain, its team, and oneself."""
+    seats = list(Seat.objects.filter(shift=shift).select_related("member").order_by("index"))
+    captain = leads_shift(actor, shift)
+    team = captain or any(seat.member_id == actor.pk for seat in seats)
+    return {
+        "id": shift.pk,
+        "title": shift.title,
+        "kind": str(shift.kind),
+        "category": str(shift.category),
+        "state": str(shift.state),
+        "community": shift.community_id,
+        "cell": shift.cell_id,
+        "starts_at": shift.starts_at,
+        "ends_at": shift.ends_at,
+        "local_date": shift.local_date,
+        "seats_total": shift.seats_total,
+        "open_seats": shift.open_seats,
+        "required_skills": shift.required_skills,
+        "wants_experienced": shift.wants_experienced,
+        "meeting_name": shift.meeting_name,
+        "meeting_lat": shift.meeting_lat,
+        "meeting_lon": shift.meeting_lon,
+        "meeting_code": shift.meeting_code if captain else None,
+        "activity": shift.activity_id,
+        "seats": [seat_data(seat, named=team) for seat in seats],
+    }
+
+
+def seat_data(seat: Seat, *, named: bool) -> dict[str, Any]:
+    """Return one seat; its `member` is {id, name}, or null where it is open or not to be seen."""
+    member = seat.member if named else None
+    return {
+        "id": seat.pk,
+        "index": seat.index,
+        "state": str(seat.state),
+        "member": {"id": member.pk, "name": member.display_name} if member else None,
+    }
+
+
+def seat_answer(seat: Seat, shift: Shift) -> dict[str, Any]:
+    """Return what claim, release and assign answer: the seat and what is left of its shift."""
+    return {
+        **seat_data(seat, named=True),
+        "shift": shift.pk,
+        "open_seats": shift.open_seats,
+        "starts_at": shift.starts_at,
+        "ends_at": shift.ends_at,
+    }
+
+
+def next_seats_of(member: Member, now: datetime, limit: int = 5) -> list[Seat]:
+    """Return the member's current and coming seats, soonest first, with shift and place."""
+    seats = (
+        Seat.objects.filter(member=member, ends_at__gt=now, state__in=HOLDING)
+        .select_related("shift__community", "shift__cell")
+        .order_by("starts_at", "pk")
+    )
+    return list(seats[:limit])
+
+
+@dataclass
+class CellTonight:
+    """A cell's evening in figures, and its shifts."""
+
+    cell_id: int | None
+    code: str = ""
+    name: str = ""
+    seats: int = 0
+    open: int = 0
+    out: int = 0
+    shifts: list[Shift] = field(default_factory=list)
+
+    @property
+    def coverage(self) -> float | None:
+        """Say which share of the seats is filled, 0 to 1; None where nothing is planned."""
+        return (self.seats - self.open) / self.seats if self.seats else None
+
+
+def night_of(community: Community, now: datetime) -> tuple[datetime, datetime]:
+    """Return the patrol day that `now` belongs to: from 05:00 to 05:00 by the local clock.
+
+    So the board still shows a watch that began before midnight.
+    """
+    local = now.astimezone(ZoneInfo(community.zone))
+    day = (local - timedelta(hours=5)).date()
+    start = local.replace(
+        year=day.year,
+        month=day.month,
+        day=day.day,
+        hour=5,
+        minute=0,
+        second=0,
+        microsecond=0,
+        fold=0,
+    )
+    return start, start + timedelta(days=1)
+
+
+def tonight(community: Community, now: datetime) -> list[CellTonight]:
+    """Return each cell's seats, open seats and who is out, of today's shifts; gaps first.
+
+    Covers the community's subtree; shifts without a cell come together under None. Three
+    queries whatever the size.
+    """
+    start, end = night_of(community, now)
+    shifts = (
+        Shift.objects.filter(
+            community__path__startswith=community.path,
+            state=Shift.State.SCHEDULED,
+            starts_at__gte=start,
+            starts_at__lt=end,
+        )
+        .select_related("cell")
+        .prefetch_related("seats__member")
+        .order_by("starts_at", "pk")
+    )
+    found: dict[int | None, CellTonight] = {}
+    for shift in shifts:
+        cell = found.get(shift.cell_id)
+        if cell is None:
+            cell = found[shift.cell_id] = CellTonight(
+                cell_id=shift.cell_id,
+                code=shift.cell.code if shift.cell else "",
+                name=str(shift.cell) if shift.cell else "",
+            )
+        cell.shifts.append(shift)
+        cell.seats += shift.seats_total
+        cell.open += shift.open_seats
+        cell.out += sum(seat.state == Seat.State.CHECKED_IN for seat in shift.seats.all())
+    return sorted(found.values(), key=lambda cell: (-cell.open, cell.cell_id is None, cell.code))
+
+
+def coverage_tonight(communities: Iterable[Community], now: datetime) -> dict[int, dict[str, int]]:
+    """Map each cell id to {"seats", "open", "out"} of tonight; a cell without shifts is absent.
+
+    Two queries whatever the number of communities in one zone.
+    """
+    by_zone: dict[str, list[Community]] = {}
+    for community in communities:
+        by_zone.setdefault(community.zone, []).append(community)
+    found: dict[int, dict[str, int]] = {}
+    for group in by_zone.values():
+        start, end = night_of(group[0], now)
+        place = Q(pk__in=[])
+        for community in group:
+            place |= Q(community__path__startswith=community.path)
+        shifts = Shift.objects.filter(
+            place,
+            state=Shift.State.SCHEDULED,
+            cell__isnull=False,
+            starts_at__gte=start,
+            starts_at__lt=end,
+        )
+        cell_of: dict[int, int] = {}
+        for pk, cell, seats, empty in shifts.values_list(
+            "pk", "cell_id", "seats_total", "open_seats"
+        ):
+            assert cell is not None
+            cell_of[pk] = cell
+            counts = found.setdefault(cell, {"seats": 0, "open": 0, "out": 0})
+            counts["seats"] += seats
+            counts["open"] += empty
+        out = Seat.objects.filter(shift__in=shifts, state=Seat.State.CHECKED_IN)
+        for pk in out.values_list("shift_id", flat=True):
+            found[cell_of[pk]]["out"] += 1
+    return found

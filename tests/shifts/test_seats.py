@@ -174,7 +174,10 @@ def test_a_captain_leads_only_their_cell(town: Town) -> None:
     grant(other, "captain", cell=town.cells[1])
     with pytest.raises(NotAllowed):
         assign(a_shift(town), town.volunteers[0], other)
-    assign(ShiftFactory(community=town.community, cell=town.cells[1]), town.volunteers[0], other)
+    theirs = ShiftFactory(community=town.community, cell=town.cells[1])
+    with pytest.raises(NotFound):
+        assign(theirs, town.volunteers[0], other)
+    assign(theirs, town.volunteers[1], other)
 
 
 def test_release(town: Town) -> None:

@@ -1,5 +1,6 @@
 """Everything that may be done to shifts and seats."""
 
+from patrols.shifts.services.duties import DutyFields, SeatsTaken
 from patrols.shifts.services.seats import (
     AlreadyClaimed,
     MissingSkill,
@@ -8,28 +9,44 @@ from patrols.shifts.services.seats import (
     RestTooShort,
     ShiftFull,
     ShiftGone,
+    ShiftOver,
     ShiftStarted,
     assign_seat,
     claim_seat,
+    free_seat,
     mark_checked_in,
     mark_checked_out,
     mark_no_show,
     release_seat,
+    seat_member,
 )
+from patrols.shifts.services.series import change_activity, create_activity, materialise_shifts
+from patrols.shifts.services.shifts import cancel_shift, change_shift, create_shift
 
 __all__ = [
     "AlreadyClaimed",
+    "DutyFields",
     "MissingSkill",
     "NotYourSeat",
     "OverlappingShift",
     "RestTooShort",
+    "SeatsTaken",
     "ShiftFull",
     "ShiftGone",
+    "ShiftOver",
     "ShiftStarted",
     "assign_seat",
+    "cancel_shift",
+    "change_activity",
+    "change_shift",
     "claim_seat",
+    "create_activity",
+    "create_shift",
+    "free_seat",
     "mark_checked_in",
     "mark_checked_out",
     "mark_no_show",
+    "materialise_shifts",
     "release_seat",
+    "seat_member",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+from django.db import IntegrityError
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -109,7 +110,7 @@ def assign_seat(*, shift_id: int, member_id: int, actor: Member, now: datetime) 
     seen = shift_visible_to(actor, shift_id)
     if not leads_shift(actor, seen):
         raise NotAllowed
-    member = member_assignable(member_id, community=seen.community)
+    member = member_assignable(actor, member_id)
     _lock_members([member.pk])
     shift = _lock_shift(seen)
     _require_scheduled(shift)
@@ -139,6 +140,7 @@ def release_seat(
     seat = next(iter(lock(Seat.objects.all(), held).values()), None)
     if seat is None:
         raise NotYourSeat
+    seat.shift = shift
     if now >= shift.starts_at and not captain:
         raise ShiftStarted
     free_seat(seat, shift, members[holder], by=By.CAPTAIN if captain else By.HOLDER)
@@ -234,24 +236,39 @@ def _require_scheduled(shift: Shift) -> None:
 
 def _require_fit(member: Member, shift: Shift) -> None:
     """Check the member's other seats and skills against a shift, all under the member's lock."""
+    require_free(member, shift)
+    if shift.required_skills:
+        missing = missing_skills(member, shift)
+        if missing:
+            raise MissingSkill(skills=missing)
+
+
+def require_free(member: Member, shift: Shift, *, but: Shift | None = None) -> None:
+    """Check that a locked member has no other seat (in `but` it may be) too near to a shift.
+
+    Raises AlreadyClaimed, OverlappingShift, RestTooShort; `data` names the other shift. A seat
+    that the member missed blocks nothing else.
+    """
     rest = timedelta(minutes=shift.community.least_rest_minutes)
     near = Seat.objects.filter(
         Q(shift=shift) | Q(ends_at__gt=shift.starts_at - rest, starts_at__lt=shift.ends_at + rest),
         member=member,
     )
+    if but is not None:
+        near = near.exclude(shift=but)
     seats = list(near.values_list("shift_id", "starts_at", "ends_at", "state"))
     if any(shift_id == shift.pk for shift_id, *_rest in seats):
         raise AlreadyClaimed
     held = [row for row in seats if row[3] != Seat.State.NO_SHOW]
     for shift_id, starts_at, ends_at, _state in held:
         if ends_at > shift.starts_at and starts_at < shift.ends_at:
-            raise OverlappingShift(shift=shift_id)
+            raise OverlappingShift(shift=shift_id, member=member.pk)
     if held:
-        raise RestTooShort(shift=held[0][0], least_rest_minutes=shift.community.least_rest_minutes)
-    if shift.required_skills:
-        missing = missing_skills(member, shift)
-        if missing:
-            raise MissingSkill(skills=missing)
+        raise RestTooShort(
+            shift=held[0][0],
+            member=member.pk,
+            least_rest_minutes=shift.community.least_rest_minutes,
+        )
 
 
 def missing_skills(member: Member, shift: Shift) -> list[str]:
@@ -274,6 +291,7 @@ def _fill(shift: Shift, member: Member, state: str, *, by: By, now: datetime) ->
     )
     if seat is None:
         raise ShiftFull
+    seat.shift = shift
     seat_member(seat, shift, member, state, by=by, now=now)
     return seat
 
@@ -284,7 +302,11 @@ def seat_member(
     """Give a locked open seat of a locked shift to a locked member; update, audit, record."""
     step(seat, state, by=by)
     seat.member, seat.taken_at = member, now
-    seat.save(update_fields=["state", "member", "taken_at"])
+    try:
+        seat.save(update_fields=["state", "member", "taken_at"])
+    except IntegrityError as error:
+        # The database's own guard; the locks let nothing come this far.
+        raise OverlappingShift from error
     shift.open_seats -= 1
     shift.save(update_fields=["open_seats"])
     event = events.SeatClaimed if state == Seat.State.CLAIMED else events.SeatAssigned

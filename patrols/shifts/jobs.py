@@ -1,0 +1,60 @@
+"""Keep recurring shifts made ahead."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.models import F, Q
+
+from common.unit_of_work import unit_of_work
+from patrols.shifts import services
+from patrols.shifts.models import Activity
+
+
+def run(now: datetime) -> None:
+    """Make what is due; the hourly job."""
+    make_shifts(now)
+
+
+def make_shifts(
+    now: datetime,
+    *,
+    community_path: str = "/",
+    days: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Make the shifts of every active activity for `days` ahead; return how many are new.
+
+    One unit of work per activity; running it twice or late changes nothing more.
+    """
+    ahead = timedelta(days=settings.SHIFTS_AHEAD_DAYS if days is None else days)
+    due = [
+        (pk, until)
+        for pk, until, zone in _active(community_path)
+        if until is None or until < _today(now, zone) + ahead
+    ]
+    made = 0
+    for at, (pk, _until) in enumerate(due, start=1):
+        with unit_of_work(None, now=now):
+            activity = Activity.objects.select_related("community", "cell").get(pk=pk)
+            last = _today(now, activity.community.zone) + ahead
+            made += len(services.materialise_shifts(activity=activity, until=last, now=now))
+        if on_progress is not None:
+            on_progress(at, len(due))
+    return made
+
+
+def _active(path: str) -> list[tuple[int, date | None, str]]:
+    rows = Activity.objects.filter(
+        Q(ends_on__isnull=True)
+        | Q(materialised_until__isnull=True)
+        | Q(materialised_until__lt=F("ends_on")),
+        active=True,
+        community__path__startswith=path,
+    ).order_by("pk")
+    return list(rows.values_list("pk", "materialised_until", "community__zone"))
+
+
+def _today(now: datetime, zone: str) -> date:
+    return now.astimezone(ZoneInfo(zone)).date()

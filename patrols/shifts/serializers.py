@@ -1,0 +1,190 @@
+"""What the calls about shifts read; the answers are documented here too."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from common.api import IdField
+from patrols.shifts.models import Kind
+from patrols.shifts.services.duties import MOST_SEATS
+from timebank.earning.models import Category
+
+Body = serializers.Serializer[Any]
+_YEARS = (date(2000, 1, 1), date(2200, 1, 1))
+
+
+class Instant(serializers.DateTimeField):
+    """An instant with a zone; one without would be read by the server's clock."""
+
+    default_error_messages = {
+        "zone": _("Add the zone, such as +08:00 or Z."),
+        "range": _("This year can't be meant."),
+    }
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if isinstance(value, str):
+            try:
+                parsed = parse_datetime(value)
+            except ValueError:
+                parsed = None
+            if parsed is not None and parsed.tzinfo is None:
+                self.fail("zone")
+        instant = super().to_internal_value(value)
+        if not _YEARS[0] < instant.date() < _YEARS[1]:
+            self.fail("range")
+        return instant
+
+
+class DutyBody(Body):
+    """The fields that a captain may set on any duty."""
+
+    title = serializers.CharField(max_length=120)
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    seats = serializers.IntegerField(min_value=1, max_value=MOST_SEATS, default=3)
+    category = serializers.ChoiceField(choices=Category.choices, required=False)
+    required_skills = serializers.ListField(
+        child=serializers.SlugField(max_length=50), max_length=20, required=False
+    )
+    wants_experienced = serializers.BooleanField(required=False)
+    meeting_name = serializers.CharField(max_length=120, allow_blank=True, required=False)
+    meeting_lat = serializers.FloatField(
+        min_value=-90, max_value=90, allow_null=True, required=False
+    )
+    meeting_lon = serializers.FloatField(
+        min_value=-180, max_value=180, allow_null=True, required=False
+    )
+    early_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
+    late_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
+
+
+class ShiftBody(DutyBody):
+    """A new shift."""
+
+    community = IdField()
+    cell = IdField(allow_null=True, default=None)
+    starts_at = Instant()
+    ends_at = Instant()
+
+
+class ShiftChanges(DutyBody):
+    """What changes of a shift; what is left out stays."""
+
+    starts_at = Instant()
+    ends_at = Instant()
+
+
+class AssignBody(Body):
+    """Whom to seat."""
+
+    member = IdField()
+
+
+class ReleaseBody(Body):
+    """Whose seat a captain opens; left out: one's own."""
+
+    member = IdField(required=False, allow_null=True, default=None)
+
+
+class Moment(serializers.Field[Any, Any, Any, Any]):
+    """A date (2026-06-01, local) or an instant with its zone."""
+
+    default_error_messages = {"moment": _("Write a date or an instant with its zone.")}
+
+    def to_internal_value(self, data: Any) -> date | datetime:
+        text = str(data).strip()
+        try:
+            # A "+" in a query that nobody escaped arrives as a blank.
+            found = parse_date(text) or parse_datetime(text.replace(" ", "+"))
+        except ValueError:
+            found = None
+        if found is None or (isinstance(found, datetime) and found.tzinfo is None):
+            self.fail("moment")
+        day = found.date() if isinstance(found, datetime) else found
+        if not _YEARS[0] < day < _YEARS[1]:
+            self.fail("moment")
+        return found
+
+
+class _ShiftQuery(Body):
+    community = IdField(required=False)
+    cell = IdField(required=False)
+    kind = serializers.ChoiceField(choices=Kind.choices, required=False)
+    open = serializers.BooleanField(required=False, allow_null=True, default=None)
+    to = Moment(required=False)
+
+
+# `from` is a word of Python's own.
+ShiftQuery = type("ShiftQuery", (_ShiftQuery,), {"from": Moment(required=False)})
+
+
+def since(moment: date | datetime) -> Q:
+    """Filter shifts that start at or after a moment, or on or after a local date."""
+    if isinstance(moment, datetime):
+        return Q(starts_at__gte=moment)
+    return Q(local_date__gte=moment)
+
+
+def before(moment: date | datetime) -> Q:
+    """Filter shifts that start before a moment, or on or before a local date."""
+    if isinstance(moment, datetime):
+        return Q(starts_at__lt=moment)
+    return Q(local_date__lt=moment + timedelta(days=1))
+
+
+class MemberRef(Body):
+    """A member as fellow people see them."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class SeatAnswer(Body):
+    """A seat."""
+
+    id = serializers.IntegerField()
+    index = serializers.IntegerField()
+    state = serializers.CharField()
+    member = MemberRef(allow_null=True)
+
+
+class TakenSeat(SeatAnswer):
+    """A seat that changed hands, and how many its shift has left."""
+
+    shift = serializers.IntegerField()
+    open_seats = serializers.IntegerField()
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+
+
+class ShiftRow(Body):
+    """A shift in a list."""
+
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    category = serializers.ChoiceField(choices=Category.choices)
+    state = serializers.CharField()
+    community = serializers.IntegerField()
+    cell = serializers.IntegerField(allow_null=True)
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    local_date = serializers.DateField()
+    seats_total = serializers.IntegerField()
+    open_seats = serializers.IntegerField()
+    required_skills = serializers.ListField(child=serializers.CharField())
+    wants_experienced = serializers.BooleanField()
+    meeting_name = serializers.CharField()
+    meeting_lat = serializers.FloatField(allow_null=True)
+    meeting_lon = serializers.FloatField(allow_null=True)
+    activity = serializers.IntegerField(allow_null=True)
+
+
+class ShiftAnswer(ShiftRow):
+    """A shift with its seats; `meeting_code` is for its captain only."""
+
+    meeting_code = serializers.CharField(allow_null=True)
+    seats = SeatAnswer(many=True)

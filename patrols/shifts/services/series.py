@@ -1,0 +1,208 @@
+"""Activities that recur, and the shifts they are made into."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from common.errors import BadInput, NotAllowed
+from common.locks import lock
+from common.unit_of_work import current
+from grids.people.models import Member
+from grids.places.models import Community
+from patrols.shifts import events, recurrence
+from patrols.shifts.models import Activity, Seat, Shift
+from patrols.shifts.queries import activity_visible_to
+from patrols.shifts.rules import leads
+from patrols.shifts.services.duties import (
+    LONGEST,
+    DutyFields,
+    Faults,
+    call_off,
+    check_duty,
+    columns_of,
+    duty_of,
+    insert_shifts,
+    local_date,
+    new_shift,
+    only_duty,
+    place_led_by,
+    resize,
+)
+
+
+def create_activity(
+    *,
+    community_id: int,
+    cell_id: int | None,
+    rrule: str,
+    starts_on: date,
+    ends_on: date | None,
+    starts_local: time,
+    duration_minutes: int,
+    duty: DutyFields,
+    actor: Member,
+    now: datetime,
+) -> Activity:
+    """Make a recurring duty and its shifts for the days ahead, as captain.
+
+    Raises NotFound, NotAllowed, BadInput (by field; for `rrule` with the reason).
+    """
+    work = current()
+    community, cell = place_led_by(community_id, cell_id, actor)
+    activity = Activity(
+        community=community,
+        cell=cell,
+        rrule=rrule,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        starts_local=starts_local,
+        duration_minutes=duration_minutes,
+        **duty.columns(),
+    )
+    _check_activity(activity, duty)
+    activity.save()
+    work.audit("activity.create", activity, after={"title": activity.title, "rrule": rrule})
+    materialise_shifts(activity=activity, until=ahead_of(community, now), now=now)
+    return activity
+
+
+def change_activity(
+    *, activity_id: int, changes: dict[str, Any], actor: Member, now: datetime
+) -> Activity:
+    """Change a recurring duty and its coming shifts on which nobody sits yet.
+
+    Shifts that people hold stay as promised; dates that no longer recur are called off where
+    nobody sits. Raises NotFound, NotAllowed, BadInput.
+    """
+    work = current()
+    activity = activity_visible_to(actor, activity_id)
+    if not leads(actor, community=activity.community, cell=activity.cell):
+        raise NotAllowed
+    before = {"title": activity.title, "rrule": activity.rrule, "active": activity.active}
+    duty = DutyFields(**{**duty_of(activity), **only_duty(changes)})
+    for name, value in duty.columns().items():
+        setattr(activity, name, value)
+    for name in ("rrule", "starts_on", "ends_on", "starts_local", "duration_minutes", "active"):
+        if name in changes:
+            setattr(activity, name, changes[name])
+    _check_activity(activity, duty)
+    activity.materialised_until = None
+    activity.save()
+    last = ahead_of(activity.community, now)
+    _refresh_coming(activity, last, now)
+    if activity.active:
+        materialise_shifts(activity=activity, until=last, now=now)
+    work.audit(
+        "activity.change",
+        activity,
+        before=before,
+        after={"title": activity.title, "rrule": activity.rrule, "active": activity.active},
+    )
+    return activity
+
+
+def materialise_shifts(
+    *, activity: Activity, until: date, now: datetime, since: date | None = None
+) -> list[Shift]:
+    """Make the activity's missing shifts from `since` (today) to `until`, both local dates.
+
+    Without `since` a shift that has ended is not made. Running it again makes nothing more.
+    Raises BadInput when the rule can't be used.
+    """
+    work = current()
+    # Two runs at once: the second waits here and then finds the dates made.
+    lock(Activity.objects.all(), [activity.pk])
+    first = since or local_date(now, activity.community)
+    wanted = _dates(activity, first=max(first, activity.starts_on), last=until)
+    made = set(
+        Shift.objects.filter(activity=activity, local_date__in=wanted).values_list(
+            "local_date", flat=True
+        )
+    )
+    columns = columns_of(activity)
+    shifts = []
+    for on in wanted:
+        starts_at, ends_at = recurrence.instants(
+            on, activity.starts_local, activity.duration_minutes, activity.community.zone
+        )
+        if on in made or (since is None and ends_at <= now):
+            continue
+        shift = new_shift(activity.community, activity.cell, starts_at, ends_at, columns)
+        shift.activity, shift.local_date = activity, on
+        shifts.append(shift)
+    insert_shifts(shifts)
+    if activity.materialised_until is None or activity.materialised_until < until:
+        activity.materialised_until = until
+        activity.save(update_fields=["materialised_until"])
+    if shifts:
+        work.audit("activity.materialise", activity, after={"shifts": len(shifts)})
+    for shift in shifts:
+        events.record_shift(events.ShiftCreated, shift)
+    return shifts
+
+
+def ahead_of(community: Community, now: datetime) -> date:
+    """Return the local date up to which recurring shifts are made."""
+    return local_date(now, community) + timedelta(days=settings.SHIFTS_AHEAD_DAYS)
+
+
+def _check_activity(activity: Activity, duty: DutyFields) -> None:
+    faults = Faults()
+    if not 1 <= activity.duration_minutes <= LONGEST // timedelta(minutes=1):
+        faults.add("duration_minutes", _("A shift lasts at most 24 hours."))
+    if activity.ends_on is not None and activity.ends_on < activity.starts_on:
+        faults.add("ends_on", _("The end must be after the start."))
+    try:
+        recurrence.check_rule(activity.rrule, starts_on=activity.starts_on)
+    except recurrence.BadRule as error:
+        faults.add("rrule", str(error))
+    check_duty(faults, duty)
+    faults.stop()
+
+
+def _dates(activity: Activity, *, first: date, last: date) -> list[date]:
+    if activity.ends_on is not None:
+        last = min(last, activity.ends_on)
+    if last < first:
+        return []
+    try:
+        return recurrence.dates(
+            activity.rrule, starts_on=activity.starts_on, first=first, last=last
+        )
+    except recurrence.BadRule as error:
+        raise BadInput({"rrule": [str(error)]}) from error
+
+
+def _refresh_coming(activity: Activity, last: date, now: datetime) -> None:
+    """Bring coming shifts on which nobody sits in line with the changed activity."""
+    today = local_date(now, activity.community)
+    wanted = set(_dates(activity, first=today, last=last)) if activity.active else set()
+    coming = Shift.objects.filter(
+        activity=activity, state=Shift.State.SCHEDULED, starts_at__gt=now
+    ).values_list("pk", flat=True)
+    shifts = lock(Shift.objects.all(), coming)
+    for shift in shifts.values():
+        ids = Seat.objects.filter(shift=shift).values_list("pk", flat=True)
+        seats = sorted(lock(Seat.objects.all(), ids).values(), key=lambda seat: seat.index)
+        if any(seat.member_id is not None for seat in seats):
+            continue
+        shift.community = activity.community
+        if shift.local_date not in wanted:
+            call_off(shift, seats, {})
+            continue
+        for name, value in columns_of(activity).items():
+            setattr(shift, name, value)
+        shift.starts_at, shift.ends_at = recurrence.instants(
+            shift.local_date,
+            activity.starts_local,
+            activity.duration_minutes,
+            activity.community.zone,
+        )
+        for seat in seats:
+            seat.starts_at, seat.ends_at = shift.starts_at, shift.ends_at
+        Seat.objects.bulk_update(seats, ["starts_at", "ends_at"])
+        shift.open_seats = len(resize(shift, seats))
+        shift.save()
+        events.record_shift(events.ShiftChanged, shift)
