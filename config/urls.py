@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from common import converters
+from config import ops
 
 converters.register()
 
@@ -23,6 +24,7 @@ APPS = [people, places, maps, ledger, earning, spending, shifts, rosters, checki
 
 api = [pattern for app in APPS for pattern in app.api_urlpatterns]
 urlpatterns = [
+    *ops.urlpatterns,
     *(path("", include((app.urlpatterns, app.app_name))) for app in APPS),
     path("api/v1/", include((api, "api"))),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),

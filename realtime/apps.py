@@ -1,4 +1,6 @@
-"""Register this app under its own name."""
+"""Register this app under its own name, and its job."""
+
+from datetime import timedelta
 
 from django.apps import AppConfig
 
@@ -8,3 +10,9 @@ class RealtimeConfig(AppConfig):
 
     name = "realtime"
     label = "realtime"
+
+    def ready(self) -> None:
+        from common import jobs
+        from realtime import services
+
+        jobs.register("realtime.prune", every=timedelta(hours=6), run=services.prune)
