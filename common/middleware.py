@@ -3,10 +3,12 @@
 import secrets
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from common.errors import DomainError
+from common.titles import title_of
 from common.unit_of_work import request_id
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -26,6 +28,7 @@ class RequestIdMiddleware:
         finally:
             request_id.reset(token)
         response["X-Request-Id"] = name
+        response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         return response
 
 
@@ -44,7 +47,12 @@ class DomainErrorMiddleware:
         response = render(
             request,
             "error.html",
-            {"status": int(error.status), "code": error.code, "detail": error.detail},
+            {
+                "status": int(error.status),
+                "code": error.code,
+                "title": title_of(int(error.status)),
+                "detail": error.detail,
+            },
             status=error.status,
         )
         if "retry_after" in error.data:

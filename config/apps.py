@@ -4,13 +4,8 @@ from django.apps import AppConfig
 
 
 class LinliConfig(AppConfig):
-    """Register `config` for its management commands and URL converters."""
+    """Register `config` for its management commands."""
 
     name = "config"
     label = "config"
     verbose_name = "Linli"
-
-    def ready(self) -> None:
-        from common import converters
-
-        converters.register()

@@ -7,12 +7,13 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from common.api import problem_response, wants_problem
+from common.titles import title_of
 
 
 def _answer(request: HttpRequest, *, status: int, code: str, detail: str) -> HttpResponse:
     if wants_problem(request):
         return problem_response(status=status, code=code, detail=detail)
-    context = {"status": status, "code": code, "detail": detail}
+    context = {"status": status, "code": code, "title": title_of(status), "detail": detail}
     return render(request, "error.html", context, status=status)
 
 

@@ -1,10 +1,71 @@
-"""Which doors each person sees, by role."""
+"""Which doors each person sees, by role: at most five in the bar, the rest in their menu."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from grids.people.models import Member
+from grids.people.rules import Kind, roles_of
+
+_EVERYBODY = frozenset({""})
+_CAPTAINS = frozenset({Kind.CAPTAIN, Kind.ADMINISTRATOR})
+_REVIEWERS = frozenset({Kind.REVIEWER})
+_PARTNERS = frozenset({Kind.PARTNER_STAFF})
+
+
+@dataclass(frozen=True)
+class Door:
+    """One page, and the roles it is for."""
+
+    url: str
+    label: str | Promise
+    icon: str
+    kinds: frozenset[str] = _EVERYBODY
+
+
+# In order of need: a partner's counter and a captain's board come before what everybody has.
+DOORS = (
+    Door("/", _("Today"), "sun"),
+    Door("/counter/", _("Counter"), "scan-line", _PARTNERS),
+    Door("/board/", _("Board"), "layout-grid", _CAPTAINS),
+    Door("/hours/review/", _("Review"), "clipboard-check", _REVIEWERS),
+    Door("/shifts/", _("Shifts"), "calendar-days"),
+    Door("/meals/", _("Meals"), "utensils"),
+    Door("/credits/", _("Credits"), "coins"),
+    Door("/hours/", _("My hours"), "clock"),
+    Door("/map/", _("Map"), "map"),
+    Door("/availability/", _("When I can come"), "calendar-check"),
+    Door("/rosters/", _("Rosters"), "calendar-range", _CAPTAINS),
+    Door("/me/", _("About me"), "user-round"),
+)
+_IN_BAR = 5
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """Give every template its `nav_items`."""
-    return {"nav_items": []}
+    """Give every template its doors; `current` marks the longest address that matches."""
+    member = getattr(request, "user", None)
+    if not isinstance(member, Member):
+        return {"nav_items": [], "sign_in_url": "/sign-in/", "live_url": "/ws/"}
+    kinds = {""} | {role.kind for role in roles_of(member)}
+    doors = [door for door in DOORS if door.kinds & kinds]
+    here = max(
+        (door.url for door in doors if request.path.startswith(door.url)), key=len, default=""
+    )
+    items = [
+        {"url": d.url, "label": d.label, "icon": d.icon, "current": d.url == here} for d in doors
+    ]
+    rest = items[_IN_BAR:]
+    if member.is_staff:
+        rest.append({"url": "/admin/", "label": _("Administration"), "icon": "settings"})
+    return {
+        "nav_items": items[:_IN_BAR],
+        "account_items": rest,
+        "account_name": member.display_name,
+        "community_name": member.community.name if member.community_id else "",
+        "home_url": "/",
+        "sign_out_url": "/sign-out/",
+        "live_url": "/ws/",
+    }

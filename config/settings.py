@@ -96,7 +96,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.ops.MetricsMiddleware",
     "common.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -226,6 +225,7 @@ TIME_ZONE = _read(env.str, "LINLI_TIME_ZONE", default="Asia/Shanghai")
 # --- Static files ----------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 # django-leaflet as an installed app imports GeoDjango, which needs GDAL: only its scripts are used.
 _leaflet = importlib.util.find_spec("leaflet")
 if _leaflet is None or _leaflet.origin is None:
@@ -286,6 +286,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [SELF],
     }
 }
+PERMISSIONS_POLICY = "geolocation=(self), camera=(self), microphone=()"
 X_FRAME_OPTIONS = "SAMEORIGIN"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 60
@@ -295,7 +296,6 @@ CSRF_COOKIE_SAMESITE = "Lax"
 if PRODUCTION:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https://")
-    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
     SECURE_SSL_REDIRECT = _read(env.bool, "LINLI_SSL_REDIRECT", default=False)
 TRUST_PROXY = _read(env.bool, "LINLI_TRUST_PROXY", default=False)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -318,7 +318,6 @@ LOGGING = {
     "loggers": {
         "django.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
-        "django_tasks_db": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },
 }

@@ -43,7 +43,8 @@ class MemberBackend(BaseBackend):
     """Loads the member of a session; signing in itself is `services.sign_in`."""
 
     def get_user(self, user_id: Any) -> Member | None:
-        return Member.objects.filter(pk=user_id, is_active=True).first()
+        known = Member.objects.select_related("community")
+        return known.filter(pk=user_id, is_active=True).first()
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         return None

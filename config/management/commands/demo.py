@@ -1,0 +1,167 @@
+"""Build the demo town, play its story through the API, and show it."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from common import clock
+from common.unit_of_work import unit_of_work
+from config.demo import city, town
+from config.demo.describe import cast_of, describe, sign_in_links
+from config.demo.story import Told, server, tell
+from config.worker import Worker
+from grids.people.models import Member
+from grids.places.models import Cell, Community
+from patrols.shifts.models import Activity
+from patrols.shifts.services import ahead_of, materialise_shifts
+from timebank.spending.models import Offer
+from timebank.spending.services import materialise_slots
+
+
+class Command(BaseCommand):
+    """`make demo`: the whole job on a real town, then a summary; --json for programs."""
+
+    help = "Build the demo town and play the whole story; an existing demo is kept as it is."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--size", choices=["town", "city"], default="town")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write ids and tokens")
+        parser.add_argument("--serve", action="store_true", help="serve it afterwards")
+        parser.add_argument("--port", type=int, default=8000)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # The story's many requests would drown what it has to say.
+        logging.getLogger("django.request").setLevel(logging.CRITICAL)
+        self.console = Console(highlight=False)
+        if options["size"] == "city":
+            self._city()
+        elif town.exists():
+            self.console.print("The demo town is here already. (Remove var/ to build it anew.)")
+        else:
+            self._town()
+        logging.getLogger("django.request").setLevel(logging.WARNING)
+        if options["size"] == "town":
+            if options["json"]:
+                found = describe(cast=cast_of(), now=clock.now())
+                text = json.dumps(found, ensure_ascii=False, indent=1)
+                options["json"].write_text(text, encoding="utf-8")
+                self.console.print(f"Wrote {options['json']}")
+            self._links(options["port"] if options["serve"] else None)
+        if options["serve"]:
+            call_command("serve", port=options["port"])
+
+    def _town(self) -> None:
+        if Community.objects.exists() or Member.objects.exists():
+            raise CommandError(
+                "This database holds other data, so no demo is built in it. "
+                "Name an empty one in DATABASE_URL or LINLI_VAR_DIR."
+            )
+        now = clock.now()
+        today = now.astimezone(ZoneInfo(town.ZONE)).date()
+        story_on = today - timedelta(days=2)
+        worker = Worker()
+        with _bars(self.console) as bars, clock.fixed_at(now - timedelta(days=3)):
+            built = town.build(now=clock.now(), story_on=story_on, say=bars.say)
+            self._materialise(bars)
+            worker.start()
+            try:
+                with server() as address:
+                    told = tell(town=built, address=address, story_on=story_on, say=bars.say)
+            finally:
+                worker.stop()
+        self._materialise_slots()
+        verdict = self._verify()
+        self._summary(told, verdict)
+
+    def _materialise(self, bars: "_Bars") -> None:
+        """Make the shifts and servings ahead, as the daily job does."""
+        activities = list(Activity.objects.select_related("community", "cell").order_by("pk"))
+        for done, activity in enumerate(activities):
+            bars.say("Making the shifts ahead", done, len(activities))
+            with unit_of_work() as work:
+                until = ahead_of(activity.community, work.now)
+                materialise_shifts(activity=activity, until=until, now=work.now)
+        bars.say("Making the shifts ahead", len(activities), len(activities))
+        self._materialise_slots()
+
+    def _materialise_slots(self) -> None:
+        for offer in Offer.objects.exclude(daily_seats=None).order_by("pk"):
+            with unit_of_work() as work:
+                materialise_slots(offer=offer, now=work.now)
+
+    def _city(self) -> None:
+        with _bars(self.console) as bars:
+            city.build(now=clock.now(), say=bars.say)
+        self.console.print(self._verify())
+
+    def _verify(self) -> str:
+        said = io.StringIO()
+        call_command("verify_ledger", stdout=said)
+        return said.getvalue().strip()
+
+    def _summary(self, told: Told, verdict: str) -> None:
+        table = Table(title="What happened in the demo town", title_justify="left")
+        table.add_column("")
+        table.add_column("", justify="right")
+        share = told.seats_filled / told.seats_total if told.seats_total else 0.0
+        rows: list[tuple[str, Any]] = [
+            ("Communities / cells", f"{len(town.PLACES)} / {Cell.objects.count()}"),
+            ("Members", Member.objects.count()),
+            ("Roster: seats filled", f"{told.seats_filled} of {told.seats_total} ({share:.1%})"),
+            ("Roster: gap to the proven bound", f"{told.gap:.2%} in {told.solver_seconds:.1f} s"),
+            ("Check-ins and -outs accepted", told.accepted),
+            ("… sent to a reviewer", told.review),
+            ("Did not come", told.absent),
+            ("Hours approved at once / by the reviewer", f"{told.automatic} / {told.approved}"),
+            ("Hours rejected, with a reason", told.rejected),
+            ("Credits issued", told.issued),
+            ("Given to elders", f"{told.given} gifts"),
+            ("Meals booked / redeemed", f"{told.booked} / {told.redeemed}"),
+            ("Paid at a merchant", told.charged),
+        ]
+        for name, value in rows:
+            table.add_row(name, str(value))
+        self.console.print(table)
+        self.console.print(verdict)
+
+    def _links(self, port: int | None) -> None:
+        base = f"http://127.0.0.1:{port or 8000}"
+        self.console.print()
+        self.console.print("Sign in as (links hold for 24 hours):")
+        for role, member, path in sign_in_links(cast_of()):
+            self.console.print(f"  {role:<14} {member.display_name}  ", end="")
+            self.console.print(f"{base}{path}", soft_wrap=True)
+
+
+class _Bars:
+    """One progress bar per label, made when it is first heard of."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def say(self, label: str, done: int, total: int) -> None:
+        """Show how far this part is."""
+        if label not in self._tasks:
+            self._tasks[label] = self._progress.add_task(label, total=total)
+        self._progress.update(self._tasks[label], completed=done, total=total)
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[_Bars]:
+    """Show progress while the block runs."""
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console) as progress:
+        yield _Bars(progress)

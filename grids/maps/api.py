@@ -1,0 +1,135 @@
+"""Communities, cells, and which cell a point is in."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from common.api import Endpoint, IdField
+from common.errors import NotFound
+from common.pagination import ByIdPagination
+from grids.maps import queries
+from grids.places import index
+from grids.places.models import Cell
+from grids.places.queries import published_shapes
+
+_CELL = {
+    "type": "Feature",
+    "id": 4,
+    "geometry": {"type": "Polygon", "coordinates": [[[9.51, 47.14], [9.52, 47.14], [9.51, 47.15]]]},
+    "properties": {
+        "id": 4,
+        "code": "G004",
+        "name": "G004",
+        "kind": "geographic",
+        "community": 2,
+        "households": 412,
+        "captain": {"id": 17, "name": "王秀兰"},
+    },
+}
+
+
+class OutsideAllCells(NotFound):
+    """The point lies in no published cell."""
+
+    code = "outside_all_cells"
+    detail = "This point is in no cell. Check that it is lat, lon in WGS84."
+
+
+class _ByPath(ByIdPagination):
+    ordering = ("path",)
+
+
+class CommunityList(Endpoint):
+    """Communities of the actor's towns."""
+
+    @extend_schema(
+        tags=["places"],
+        responses=OpenApiTypes.OBJECT,
+        examples=[
+            OpenApiExample(
+                "A page",
+                {
+                    "next": None,
+                    "previous": None,
+                    "results": [
+                        {
+                            "id": 2,
+                            "code": "371082007005",
+                            "name": "河东社区",
+                            "level": "community",
+                            "parent": 1,
+                            "zone": "Asia/Shanghai",
+                        }
+                    ],
+                },
+            )
+        ],
+    )
+    def get(self, request: HttpRequest) -> Response:
+        """List the communities of the towns that you live or hold a role in."""
+        pages = _ByPath()
+        rows = queries.communities_visible_to(self.request.user).values(
+            "id", "code", "name", "level", "parent", "zone", "path"
+        )
+        page = pages.paginate_queryset(rows, self.request, view=self) or []
+        return pages.get_paginated_response(
+            [{key: value for key, value in row.items() if key != "path"} for row in page]
+        )
+
+
+class _CellQuery(serializers.Serializer[Any]):
+    community = IdField()
+
+
+class CellList(Endpoint):
+    """The published cells of a community and all below it."""
+
+    @extend_schema(
+        tags=["places"],
+        parameters=[OpenApiParameter("community", int, required=True)],
+        responses=OpenApiTypes.OBJECT,
+        examples=[OpenApiExample("One cell", {"type": "FeatureCollection", "features": [_CELL]})],
+    )
+    def get(self, request: HttpRequest) -> Response:
+        """Return the cells as a GeoJSON FeatureCollection."""
+        wanted = self.read_query(_CellQuery)["community"]
+        community = queries.community_visible_to(self.request.user, pk=wanted)
+        virtual = Cell.objects.filter(
+            kind=Cell.Kind.VIRTUAL, retired_at=None, community__path__startswith=community.path
+        ).select_related("community")
+        features = queries.cell_features(queries.shapes_under(community), virtual)
+        return Response(queries.collection(features))
+
+
+class _PointQuery(serializers.Serializer[Any]):
+    lat = serializers.FloatField(min_value=-90, max_value=90)
+    lon = serializers.FloatField(min_value=-180, max_value=180)
+
+
+class CellLocate(Endpoint):
+    """Which cell a point is in."""
+
+    @extend_schema(
+        tags=["places"],
+        parameters=[
+            OpenApiParameter("lat", float, required=True),
+            OpenApiParameter("lon", float, required=True),
+        ],
+        responses=OpenApiTypes.OBJECT,
+        examples=[OpenApiExample("The cell", _CELL)],
+    )
+    def get(self, request: HttpRequest) -> Response:
+        """Return the cell (a GeoJSON feature) that holds a WGS84 point."""
+        point = self.read_query(_PointQuery)
+        cell = index.locate(lat=point["lat"], lon=point["lon"])
+        shape = published_shapes().filter(cell=cell).first() if cell is not None else None
+        if shape is None:
+            raise OutsideAllCells
+        visible = queries.communities_visible_to(self.request.user)
+        if not visible.filter(pk=shape.cell.community_id).exists():
+            raise OutsideAllCells
+        return Response(queries.cell_features([shape])[0])

@@ -1,0 +1,75 @@
+"""The map as each person may see it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q, QuerySet
+from shapely import from_wkb, set_precision
+from shapely.geometry import mapping
+
+from common.errors import NotFound
+from grids.people.models import Member
+from grids.people.queries import captains_of, communities_of
+from grids.places.models import Cell, CellShape, Community
+from grids.places.queries import published_shapes
+
+_MICRODEGREE = 1e-6
+
+
+def communities_visible_to(actor: Member | AnonymousUser) -> QuerySet[Community]:
+    """Return the whole towns (trees) that the actor lives or holds a role in."""
+    roots = {path.split("/")[1] for path in communities_of(actor).values_list("path", flat=True)}
+    condition = Q(pk__in=[])
+    for root in roots:
+        condition |= Q(path__startswith=f"/{root}/")
+    return Community.objects.filter(condition)
+
+
+def community_visible_to(actor: Member | AnonymousUser, **lookup: Any) -> Community:
+    """Return one visible community or raise NotFound."""
+    found = communities_visible_to(actor).filter(**lookup).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def shapes_under(community: Community) -> QuerySet[CellShape]:
+    """Return the published shapes of a community and all below it."""
+    return published_shapes(Community.objects.filter(path__startswith=community.path))
+
+
+def cell_features(
+    shapes: Iterable[CellShape], virtual: Iterable[Cell] = ()
+) -> list[dict[str, Any]]:
+    """Build GeoJSON features; coordinates to about 10 cm, captains looked up at once."""
+    rows: list[tuple[Cell, CellShape | None]] = [(shape.cell, shape) for shape in shapes]
+    rows += [(cell, None) for cell in virtual]
+    captains = captains_of([cell for cell, _ in rows])
+    return [_feature(cell, shape, captains.get(cell.pk)) for cell, shape in rows]
+
+
+def _feature(cell: Cell, shape: CellShape | None, captain: Member | None) -> dict[str, Any]:
+    geometry = None
+    if shape is not None:
+        rounded = set_precision(from_wkb(bytes(shape.geometry)), _MICRODEGREE)
+        geometry = mapping(rounded)
+    return {
+        "type": "Feature",
+        "id": cell.pk,
+        "geometry": geometry,
+        "properties": {
+            "id": cell.pk,
+            "code": cell.code,
+            "name": cell.name or cell.code,
+            "kind": cell.kind,
+            "community": cell.community_id,
+            "households": shape.households if shape is not None else None,
+            "captain": {"id": captain.pk, "name": captain.display_name} if captain else None,
+        },
+    }
+
+
+def collection(features: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Wrap features as a FeatureCollection."""
+    return {"type": "FeatureCollection", "features": list(features)}

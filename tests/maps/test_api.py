@@ -1,0 +1,167 @@
+"""Communities, cells and points over the API; the map page and its frame."""
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+from shapely.geometry import shape
+
+from grids.maps import layers
+from grids.maps.layers import CellMark
+from grids.places import index
+from tests.factories import CellFactory, MemberFactory, Town, a_community, grant
+
+
+@pytest.fixture(autouse=True)
+def fresh_index() -> None:
+    index.forget()
+
+
+@pytest.fixture
+def member(api: APIClient, town: Town) -> APIClient:
+    api.force_authenticate(town.volunteers[0])
+    return api
+
+
+def test_communities_are_those_of_my_town(member: APIClient, town: Town) -> None:
+    other = a_community()
+    body = member.get("/api/v1/communities").json()
+    found = {row["id"] for row in body["results"]}
+    assert town.community.pk in found
+    assert town.community.parent_id in found
+    assert other.community.pk not in found
+    assert set(body) == {"next", "previous", "results"}
+
+
+def test_cells_are_geojson_with_captain_and_households(member: APIClient, town: Town) -> None:
+    grant(town.volunteers[1], "captain", cell=town.cells[0])
+    body = member.get("/api/v1/cells", {"community": town.community.pk}).json()
+    assert body["type"] == "FeatureCollection"
+    first = next(f for f in body["features"] if f["id"] == town.cells[0].pk)
+    assert first["properties"] == {
+        "id": town.cells[0].pk,
+        "code": town.cells[0].code,
+        "name": town.cells[0].code,
+        "kind": "geographic",
+        "community": town.community.pk,
+        "households": 400,
+        "captain": {"id": town.volunteers[1].pk, "name": town.volunteers[1].display_name},
+    }
+    assert shape(first["geometry"]).is_valid
+    assert {f["id"] for f in body["features"]} == {cell.pk for cell in town.cells}
+
+
+def test_a_virtual_cell_has_no_geometry(member: APIClient, town: Town) -> None:
+    group = CellFactory(community=town.community, kind="virtual")
+    body = member.get("/api/v1/cells", {"community": town.community.pk}).json()
+    found = next(f for f in body["features"] if f["id"] == group.pk)
+    assert found["geometry"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [({}, 400), ({"community": "x"}, 400), ({"community": 10**30}, 400), ({"community": 0}, 400)],
+)
+def test_bad_community_is_a_400(member: APIClient, query: Any, status: int) -> None:
+    answer = member.get("/api/v1/cells", query)
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert "community" in answer.json()["errors"]
+
+
+def test_another_towns_cells_are_404(member: APIClient) -> None:
+    other = a_community()
+    answer = member.get("/api/v1/cells", {"community": other.community.pk})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_cells_cost_the_same_queries_for_one_and_for_three(member: APIClient, town: Town) -> None:
+    counts = []
+    for _ in range(3):
+        with CaptureQueriesContext(connection) as queries:
+            member.get("/api/v1/cells", {"community": town.community.pk})
+        counts.append(len(queries))
+        CellFactory(community=town.community, kind="virtual")
+    # The first call also reads the member's roles.
+    assert counts[1] == counts[2] <= 7
+
+
+def test_locate_finds_the_cell(member: APIClient, town: Town) -> None:
+    body = member.get("/api/v1/cells/locate", {"lat": 37.155, "lon": 122.425}).json()
+    assert body["properties"]["id"] == town.cells[1].pk
+
+
+def test_a_point_outside_says_so(member: APIClient) -> None:
+    answer = member.get("/api/v1/cells/locate", {"lat": 0, "lon": 0})
+    assert (answer.status_code, answer.json()["code"]) == (404, "outside_all_cells")
+
+
+def test_a_point_in_another_town_says_nothing_more(member: APIClient, town: Town) -> None:
+    stranger = MemberFactory(community=a_community().community)
+    member.force_authenticate(stranger)
+    # Both towns lie on the same spot; the cell with the lower id is the other town's.
+    answer = member.get("/api/v1/cells/locate", {"lat": 37.155, "lon": 122.425})
+    assert answer.json()["code"] == "outside_all_cells"
+
+
+@pytest.mark.parametrize("query", [{"lat": "nan", "lon": 1}, {"lat": 91, "lon": 0}, {"lat": 1}, {}])
+def test_a_bad_point_is_a_400(member: APIClient, query: Any) -> None:
+    assert member.get("/api/v1/cells/locate", query).status_code == 400
+
+
+def test_strangers_get_401(api: APIClient, db: None) -> None:
+    answer = api.get("/api/v1/communities")
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+    assert answer["WWW-Authenticate"] == "Token"
+
+
+@pytest.fixture
+def browser(client: Client, town: Town) -> Client:
+    client.force_login(town.volunteers[0])
+    return client
+
+
+def test_the_map_page_lists_gaps_first(
+    browser: Client, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = {
+        town.cells[0].pk: CellMark(share=1.0, text="3 / 3"),
+        town.cells[1].pk: CellMark(share=0.3, text="1 / 3"),
+    }
+    monkeypatch.setattr(layers, "coverage", [lambda communities, now: marks])
+    page = browser.get(f"/map/{town.community.code}/").content.decode()
+    assert page.index("1 / 3") < page.index("3 / 3")
+
+
+def test_the_frame_names_no_other_host_and_keeps_a_strict_policy(
+    browser: Client, town: Town
+) -> None:
+    answer = browser.get(f"/map/{town.community.code}/frame/")
+    html = answer.content.decode()
+    hosts = re.findall(r"""(?:src|href)=["']?(https?:)?//""", html)
+    assert hosts == []
+    assert "/static/leaflet/leaflet.js" in html
+    policy = answer["Content-Security-Policy"]
+    nonce = re.search(r"'nonce-([^']+)'", policy)
+    assert nonce is not None
+    assert "unsafe-inline" not in policy
+    tags = re.findall(r"<(?:script|style)\b[^>]*>", html)
+    assert tags
+    assert all(f'nonce="{nonce[1]}"' in tag for tag in tags)
+
+
+def test_a_name_in_the_map_is_escaped(browser: Client, town: Town) -> None:
+    town.cells[0].name = "<img src=x onerror=alert(1)>"
+    town.cells[0].save()
+    html = browser.get(f"/map/{town.community.code}/frame/").content.decode()
+    assert "<img src=x" not in html
+
+
+def test_another_towns_map_is_404(browser: Client) -> None:
+    other = a_community()
+    assert browser.get(f"/map/{other.community.code}/").status_code == 404
+    assert browser.get(f"/map/{other.community.code}/frame/").status_code == 404
