@@ -9,11 +9,10 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common import clock
 from common.api import Endpoint
 from common.errors import DomainError
 from common.unit_of_work import UnitOfWork, unit_of_work
-from grids.people import queries, registries, services
+from grids.people import queries, services
 from grids.people.backends import member_of
 from grids.people.limits import client_address
 from grids.people.phones import PhoneField
@@ -167,9 +166,7 @@ class Me(Endpoint):
         ],
     )
     def get(self, request: Request) -> Response:
-        member = member_of(request)
-        parts = {name: part(member) for name, part in registries.me_parts.items()}
-        return Response({**queries.me(member), **parts})
+        return Response(queries.whole_me(member_of(request)))
 
     @extend_schema(
         tags=["people"],
@@ -208,12 +205,7 @@ class MyExport(Endpoint):
     )
     def get(self, request: Request) -> Response:
         member = member_of(request)
-        body = {
-            "made_at": clock.now(),
-            "people": queries.personal_data(member),
-            **{name: part(member) for name, part in registries.export_parts.items()},
-        }
-        response = Response(body)
+        response = Response(queries.export_of(member))
         response["Content-Disposition"] = f'attachment; filename="linli-{member.pk}.json"'
         response["Cache-Control"] = "no-store"
         return response

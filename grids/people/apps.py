@@ -1,4 +1,4 @@
-"""Register this app under its own name."""
+"""Register this app under its own name, and its cleaning with the worker."""
 
 from django.apps import AppConfig
 
@@ -8,3 +8,8 @@ class PeopleConfig(AppConfig):
 
     name = "grids.people"
     label = "people"
+
+    def ready(self) -> None:
+        from grids.people import cleanup
+
+        cleanup.register()

@@ -1,11 +1,15 @@
 """What an actor may see of people; and who stands where."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
+from common import clock
+from common.errors import NotFound
+from grids.people import registries
 from grids.people.models import Consent, Member, Organisation, Proxy, Role
 from grids.people.rules import Kind, holds_on, roles_of, today
 from grids.places.models import Cell, Community
@@ -119,6 +123,44 @@ def captains_of(cells: Iterable[Cell]) -> dict[int, Member]:
 def has_consent(member: Member, purpose: str) -> bool:
     """Say whether `member` agrees to `purpose` now."""
     return Consent.objects.filter(member=member, purpose=purpose, withdrawn_at=None).exists()
+
+
+def open_consents(member: Member) -> dict[tuple[str, str], datetime]:
+    """Return when each (purpose, text version) was agreed to, of those not withdrawn."""
+    rows = Consent.objects.filter(member=member, withdrawn_at=None)
+    return {(row.purpose, row.text_version): row.given_at for row in rows}
+
+
+def proxies_of(member: Member) -> dict[str, list[Proxy]]:
+    """Return who acts for `member` and for whom `member` acts, today or later."""
+    still = Q(ends_on__isnull=True) | Q(ends_on__gte=today())
+    return {
+        "proxies": list(member.proxies.filter(still).select_related("proxy").order_by("pk")),
+        "acts_for": list(member.acts_for.filter(still).select_related("member").order_by("pk")),
+    }
+
+
+def proxy_visible_to(actor: Member, proxy_id: int) -> Proxy:
+    """Return a proxy that `actor` is one side of; raise NotFound otherwise."""
+    held = (
+        Proxy.objects.select_related("member__community")
+        .filter(Q(member=actor) | Q(proxy=actor), pk=proxy_id)
+        .first()
+    )
+    if held is None:
+        raise NotFound
+    return held
+
+
+def whole_me(member: Member) -> dict[str, Any]:
+    """Return `GET /api/v1/me`: the own record and what the apps above add."""
+    return {**me(member), **{name: part(member) for name, part in registries.me_parts.items()}}
+
+
+def export_of(member: Member) -> dict[str, Any]:
+    """Return all personal data of `member`, this app's and that of the apps above."""
+    parts = {name: part(member) for name, part in registries.export_parts.items()}
+    return {"made_at": clock.now(), "people": personal_data(member), **parts}
 
 
 def me(member: Member) -> dict[str, Any]:

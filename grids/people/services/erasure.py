@@ -25,7 +25,7 @@ from grids.people.models import (
 from grids.people.services.profile import locked_member
 
 
-def erase_member(*, member: Member, actor: Member | None, now: datetime) -> None:
+def erase_member(*, member: Member, actor: Member | None, now: datetime) -> Member:
     """Remove what identifies `member`; hours and credits stay, under a pseudonym.
 
     By themselves, or by an administrator of their community at their request. The apps above
@@ -62,3 +62,4 @@ def erase_member(*, member: Member, actor: Member | None, now: datetime) -> None
     member.save()
     rules.forget_roles(member)
     work.audit("member.erased", member)
+    return member

@@ -91,7 +91,7 @@ def give_consent(*, actor: Member, purpose: str, now: datetime) -> Consent:
     return consent
 
 
-def withdraw_consent(*, actor: Member, purpose: str, now: datetime) -> None:
+def withdraw_consent(*, actor: Member, purpose: str, now: datetime) -> Consent:
     """End the actor's consent from now on; raise NotGiven where there is none."""
     work = current()
     member = locked_member(actor.pk)
@@ -101,3 +101,4 @@ def withdraw_consent(*, actor: Member, purpose: str, now: datetime) -> None:
     consent.withdrawn_at = now
     consent.save(update_fields=["withdrawn_at"])
     work.audit("consent.withdrawn", consent, after={"purpose": purpose})
+    return consent

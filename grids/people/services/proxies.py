@@ -61,7 +61,7 @@ def add_proxy(
     return added
 
 
-def end_proxy(*, proxy: Proxy, actor: Member | None, now: datetime) -> None:
+def end_proxy(*, proxy: Proxy, actor: Member | None, now: datetime) -> Proxy:
     """End it at once: by the member, by the proxy, or by an administrator.
 
     Raises NotFound for anybody else and where it has ended.
@@ -78,3 +78,4 @@ def end_proxy(*, proxy: Proxy, actor: Member | None, now: datetime) -> None:
     proxy.ends_on = yesterday
     proxy.save(update_fields=["ends_on"])
     work.audit("proxy.ended", proxy)
+    return proxy
