@@ -1,0 +1,372 @@
+"""Cut a graph into contiguous cells and make them better, one node at a time. Knows no map."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pymetis
+
+OUTSIDE_STEP = 0.5
+"""What being outside the band costs a cell at all; the best compactness gain of a move is less."""
+OUTSIDE_SLOPE = 6.0
+"""What being outside by one band minimum costs more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Hold nodes with weight and ground, and who borders whom.
+
+    `around[v]` lists (neighbour, metres of border, cost of cutting); `area` and `outline` are zero
+    where there is no map.
+    """
+
+    weight: Sequence[int]
+    area: Sequence[float]
+    outline: Sequence[float]
+    around: Sequence[Sequence[tuple[int, float, float]]]
+
+    def within(self, nodes: Sequence[int]) -> Graph:
+        """Return the graph of some nodes, renumbered; borders to the rest become outline."""
+        new = {v: i for i, v in enumerate(nodes)}
+        return Graph(
+            weight=[self.weight[v] for v in nodes],
+            area=[self.area[v] for v in nodes],
+            outline=[
+                self.outline[v] + sum(m for u, m, _ in self.around[v] if u not in new)
+                for v in nodes
+            ],
+            around=[[(new[u], m, c) for u, m, c in self.around[v] if u in new] for v in nodes],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Hold what a good cell is: weights within `low` to `high`, compact, few and cheap cuts."""
+
+    low: float
+    high: float
+    compact: float = 1.0
+    cut: float = 0.01
+
+    def outside(self, weight: float) -> float:
+        """Return the penalty for a cell's weight; 0 inside the band."""
+        excess = max(self.low - weight, weight - self.high, 0.0)
+        return OUTSIDE_STEP + OUTSIDE_SLOPE * excess / self.low if excess > 1e-9 else 0.0
+
+
+def roundness(area: float, perimeter: float) -> float:
+    """Return the Polsby-Popper score 4πA/P², 1 for a circle."""
+    return 4 * math.pi * area / perimeter**2 if perimeter > 0 else 0.0
+
+
+@dataclass(slots=True)
+class Division:
+    """Hold a partition of a graph with each cell's sums, kept up to date move by move."""
+
+    graph: Graph
+    part: list[int]
+    count: int
+    weight: list[float] = field(init=False)
+    area: list[float] = field(init=False)
+    perimeter: list[float] = field(init=False)
+    size: list[int] = field(init=False)
+    whole: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        g = self.graph
+        self.weight, self.area = [0.0] * self.count, [0.0] * self.count
+        self.perimeter, self.size = [0.0] * self.count, [0] * self.count
+        self.whole = [g.outline[v] + sum(m for _, m, _ in g.around[v]) for v in range(len(g.area))]
+        for v, cell in enumerate(self.part):
+            self.weight[cell] += g.weight[v]
+            self.area[cell] += g.area[v]
+            self.size[cell] += 1
+            self.perimeter[cell] += self.whole[v] - sum(
+                m for u, m, _ in g.around[v] if self.part[u] == cell
+            )
+
+    def score(self, aim: Aim) -> float:
+        """Return the total penalty of this division; less is better."""
+        cells = sum(
+            aim.outside(self.weight[c])
+            + aim.compact * (1 - roundness(self.area[c], self.perimeter[c]))
+            for c in range(self.count)
+        )
+        cuts = sum(
+            cost
+            for v, links in enumerate(self.graph.around)
+            for u, _, cost in links
+            if u < v and self.part[u] != self.part[v]
+        )
+        return cells + aim.cut * cuts
+
+    def holds_without(self, v: int) -> bool:
+        """Tell whether v's cell stays in one piece, and not empty, when v leaves it."""
+        around, part = self.graph.around, self.part
+        cell = part[v]
+        mine = [u for u, _, _ in around[v] if part[u] == cell]
+        if len(mine) <= 1:
+            return len(mine) == 1
+        # Mostly the neighbours of v know each other; only otherwise walk the cell.
+        wanted = set(mine)
+        wanted.discard(mine[0])
+        stack = [mine[0]]
+        while stack and wanted:
+            for u, _, _ in around[stack.pop()]:
+                if u in wanted:
+                    wanted.discard(u)
+                    stack.append(u)
+        if not wanted:
+            return True
+        seen = {v, mine[0]}
+        queue = [mine[0]]
+        for at in queue:
+            for u, _, _ in around[at]:
+                if u not in seen and part[u] == cell:
+                    if u in wanted:
+                        wanted.discard(u)
+                        if not wanted:
+                            return True
+                    seen.add(u)
+                    queue.append(u)
+        return False
+
+    def anneal(self, aim: Aim, *, steps: int, rng: random.Random, start: float = 0.08) -> None:
+        """Improve by single moves that keep every cell contiguous, cooling from `start`.
+
+        Each step offers one node at a border to a neighbouring cell. The last fifth of the steps
+        accepts no loss, so the result is near a local optimum. Simulated annealing after
+        Kirkpatrick, Gelatt, Vecchi 1983.
+        """
+        g, part = self.graph, self.part
+        if self.count < 2 or steps <= 0:
+            return
+        weight, area, perimeter, size = self.weight, self.area, self.perimeter, self.size
+        compact, cut_weight, outside = aim.compact, aim.cut, aim.outside
+        n, four_pi = len(part), 4 * math.pi
+        uniform, expo = rng.random, math.exp
+        warm = max(int(steps * 0.8), 1)
+        heat, cool = start, (0.02) ** (1 / warm)
+        for step in range(steps):
+            heat = heat * cool if step < warm else 0.0
+            v = int(uniform() * n)
+            a = part[v]
+            others = [p for u, _, _ in g.around[v] if (p := part[u]) != a]
+            if not others or size[a] == 1:
+                continue
+            b = others[int(uniform() * len(others))]
+            to_a = to_b = cost_a = cost_b = 0.0
+            for u, metres, cost in g.around[v]:
+                if part[u] == a:
+                    to_a += metres
+                    cost_a += cost
+                elif part[u] == b:
+                    to_b += metres
+                    cost_b += cost
+            w, ground = g.weight[v], g.area[v]
+            rim_a = perimeter[a] - self.whole[v] + 2 * to_a
+            rim_b = perimeter[b] + self.whole[v] - 2 * to_b
+            change = cut_weight * (cost_a - cost_b)
+            if w:
+                change += outside(weight[a] - w) - outside(weight[a])
+                change += outside(weight[b] + w) - outside(weight[b])
+            if compact:
+                for c, rim, moved in ((a, rim_a, -ground), (b, rim_b, ground)):
+                    if perimeter[c] > 0:
+                        change += compact * four_pi * area[c] / perimeter[c] ** 2
+                    if rim > 0:
+                        change -= compact * four_pi * (area[c] + moved) / rim**2
+            if change > 0 and (heat <= 0 or uniform() >= expo(-change / heat)):
+                continue
+            if not self.holds_without(v):
+                continue
+            part[v] = b
+            weight[a] -= w
+            weight[b] += w
+            area[a] -= ground
+            area[b] += ground
+            perimeter[a], perimeter[b] = rim_a, rim_b
+            size[a] -= 1
+            size[b] += 1
+
+
+def seed_parts(graph: Graph, count: int, *, rng: random.Random) -> list[int]:
+    """Return a contiguous part number for each node of a connected graph, by METIS.
+
+    METIS (Karypis, Kumar 1998) may leave a part empty or in pieces where weights are lumpy; such
+    parts are mended with a spanning-tree cut. Needs count <= number of nodes.
+    """
+    n = len(graph.weight)
+    if count <= 1:
+        return [0] * n
+    if count >= n:
+        return list(range(n))
+    options = pymetis.Options(seed=rng.randrange(1 << 30), contig=1, ufactor=50)
+    starts, ends, costs = [0], [], []
+    for links in graph.around:
+        for u, _, cost in links:
+            ends.append(u)
+            costs.append(max(1, round(cost * 100)))
+        starts.append(len(ends))
+    # A little weight for each node keeps garages from piling up in one part.
+    scale = max(1, 1000 // max(1, sum(graph.weight) // n))
+    _, part = pymetis.part_graph(
+        count,
+        xadj=starts,
+        adjncy=ends,
+        vweights=[w * scale + 1 for w in graph.weight],
+        eweights=costs,
+        recursive=False,
+        options=options,
+    )
+    return _mend(graph, [int(p) for p in part], count, rng)
+
+
+def pieces(graph: Graph, nodes: Iterable[int]) -> list[list[int]]:
+    """Return the connected pieces of some nodes, each sorted, in order of their first node."""
+    left = set(nodes)
+    result = []
+    for first in sorted(left):
+        if first not in left:
+            continue
+        left.discard(first)
+        piece = [first]
+        for at in piece:
+            for u, _, _ in graph.around[at]:
+                if u in left:
+                    left.discard(u)
+                    piece.append(u)
+        result.append(sorted(piece))
+    return result
+
+
+def _mend(graph: Graph, part: list[int], count: int, rng: random.Random) -> list[int]:
+    """Return a partition of exactly `count` contiguous parts near the one given."""
+    cells: list[list[int]] = [[] for _ in range(count)]
+    for v, p in enumerate(part):
+        cells[p].append(v)
+    loose: list[int] = []
+    for p, nodes in enumerate(cells):
+        bits = pieces(graph, nodes)
+        if len(bits) > 1:
+            bits.sort(key=lambda bit: -sum(graph.weight[v] for v in bit))
+            for v in (v for bit in bits[1:] for v in bit):
+                part[v] = -1
+                loose.append(v)
+            cells[p] = bits[0]
+    while loose:
+        rest = []
+        for v in loose:
+            near = [(cost, part[u]) for u, _, cost in graph.around[v] if part[u] >= 0]
+            if near:
+                part[v] = max(near)[1]
+            else:
+                rest.append(v)
+        if len(rest) == len(loose):
+            break
+        loose = rest
+    for p in range(count):
+        if p in part:
+            continue
+        held: dict[int, list[int]] = {}
+        for v, q in enumerate(part):
+            held.setdefault(q, []).append(v)
+        donor = max(
+            (nodes for nodes in held.values() if len(nodes) > 1),
+            key=lambda nodes: sum(graph.weight[v] for v in nodes),
+        )
+        half = sum(graph.weight[v] for v in donor) / 2
+        for v in tree_cut(graph, donor, lambda w: abs(w - half), rng=rng):  # noqa: B023
+            part[v] = p
+    return part
+
+
+def tree_cut(
+    graph: Graph, nodes: Sequence[int], cost: Callable[[float], float], *, rng: random.Random
+) -> list[int]:
+    """Return one side of the cheapest cut of a random spanning tree of contiguous nodes.
+
+    `cost` judges the side's weight. Both sides are contiguous and not empty. Tree cuts as in ReCom
+    (DeFord, Duchin, Solomon 2021), with a randomly grown tree.
+    """
+    inside = set(nodes)
+    first = nodes[rng.randrange(len(nodes))]
+    parent = {first: -1}
+    order = []
+    edge = [(first, -1)]
+    taken: set[int] = set()
+    while edge:
+        at = rng.randrange(len(edge))
+        edge[at], edge[-1] = edge[-1], edge[at]
+        v, above = edge.pop()
+        if v in taken:
+            continue
+        taken.add(v)
+        parent[v] = above
+        order.append(v)
+        edge.extend((u, v) for u, _, _ in graph.around[v] if u in inside and u not in taken)
+    below = {v: float(graph.weight[v]) for v in order}
+    for v in reversed(order[1:]):
+        below[parent[v]] += below[v]
+    best = min(order[1:], key=lambda v: (cost(below[v]), v))
+    side = {best}
+    for v in order:
+        if parent[v] in side:
+            side.add(v)
+    return sorted(side)
+
+
+def divide(
+    graph: Graph, count: int, aim: Aim, *, rng: random.Random, steps: int, tries: int = 1
+) -> list[int]:
+    """Return the best part number per node over some tries, for a connected graph.
+
+    After annealing, cells outside the band are merged with neighbours and cut anew until all are
+    inside or patience ends.
+    """
+    best: tuple[float, list[int]] | None = None
+    for _ in range(max(tries, 1)):
+        division = Division(graph, seed_parts(graph, count, rng=rng), count)
+        division.anneal(aim, steps=steps, rng=rng)
+        _recut(division, aim, rng=rng)
+        score = division.score(aim)
+        if best is None or score < best[0] - 1e-12:
+            best = (score, list(division.part))
+    assert best is not None
+    return best[1]
+
+
+def _recut(division: Division, aim: Aim, *, rng: random.Random, patience: int = 60) -> None:
+    """Merge each cell outside the band with one to three neighbours and cut them anew."""
+    graph = division.graph
+    for _ in range(patience):
+        bad = [c for c in range(division.count) if aim.outside(division.weight[c])]
+        if not bad or division.count < 2:
+            return
+        members: dict[int, list[int]] = {}
+        for v, c in enumerate(division.part):
+            members.setdefault(c, []).append(v)
+        group = [rng.choice(bad)]
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            near = sorted(
+                {division.part[u] for c in group for v in members[c] for u, _, _ in graph.around[v]}
+                - set(group)
+            )
+            if near:
+                group.append(rng.choice(near))
+        nodes = sorted(v for c in group for v in members[c])
+        if len(group) < 2:
+            continue
+        local = graph.within(nodes)
+        before = Division(local, [group.index(division.part[v]) for v in nodes], len(group))
+        after = Division(local, seed_parts(local, len(group), rng=rng), len(group))
+        after.anneal(aim, steps=60 * len(nodes), rng=rng)
+        if after.score(aim) < before.score(aim):
+            part = list(division.part)
+            for v, p in zip(nodes, after.part, strict=True):
+                part[v] = group[p]
+            division.part = part
+            division.__post_init__()
