@@ -92,21 +92,15 @@ def weave(
     cells = _voronoi(sites, margin_m)
     area, outline, links, border = _measure(sites, owner, cells, margin_m, len(of_unit))
 
-    near = border >= LEAST_BORDER_M
-    units = owner[links]
-    pairs, shared, _ = _merge(units[near], border[near], len(of_unit))
-    far = ~near
-    known = {(int(a), int(b)) for a, b in pairs}
-    gap_m = np.hypot(*(sites[links[far, 0]] - sites[links[far, 1]]).T)
-    order = np.argsort(gap_m, kind="stable")
-    seen: set[tuple[int, int]] = set()
-    keep: list[int] = []
-    for at in order:
-        a, b = sorted(map(int, units[far][at]))
-        if (a, b) not in known and (a, b) not in seen:
-            seen.add((a, b))
-            keep.append(int(at))
-    chosen = np.array(keep, dtype=np.int64)
+    pairs, shared, pair_of = _merge(owner[links], border, len(of_unit))
+    near = shared >= LEAST_BORDER_M
+    far = np.flatnonzero(~near[pair_of])
+    length = np.hypot(*(sites[links[far, 0]] - sites[links[far, 1]]).T)
+    # The shortest site pair of each two units that are neighbours only across open land.
+    far = far[np.argsort(length, kind="stable")]
+    _, first = np.unique(pair_of[far], return_index=True)
+    chosen = far[np.sort(first)]
+    pairs, shared = pairs[near], shared[near]
     return Fabric(
         plane=plane,
         xy=xy,
@@ -117,9 +111,9 @@ def weave(
         pairs=pairs,
         border=shared,
         cost=_cut_cost(buildings, streets, plane, xy, of_unit, pairs),
-        gaps=units[far][chosen].reshape(-1, 2),
-        gap_sites=links[far][chosen].reshape(-1, 2),
-        gap_m=gap_m[chosen],
+        gaps=owner[links[chosen]].reshape(-1, 2),
+        gap_sites=links[chosen].reshape(-1, 2),
+        gap_m=np.hypot(*(sites[links[chosen, 0]] - sites[links[chosen, 1]]).T),
         sites=sites,
         owner=owner,
         cells=cells,

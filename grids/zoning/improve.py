@@ -327,19 +327,19 @@ def divide(
     After annealing, cells outside the band are merged with neighbours and cut anew until all are
     inside or patience ends.
     """
-    best: tuple[float, list[int]] | None = None
+    best: tuple[float, Division] | None = None
     for _ in range(max(tries, 1)):
         division = Division(graph, seed_parts(graph, count, rng=rng), count)
         division.anneal(aim, steps=steps, rng=rng)
-        _recut(division, aim, rng=rng)
         score = division.score(aim)
         if best is None or score < best[0] - 1e-12:
-            best = (score, list(division.part))
+            best = (score, division)
     assert best is not None
-    return best[1]
+    recut(best[1], aim, rng=rng)
+    return best[1].part
 
 
-def _recut(division: Division, aim: Aim, *, rng: random.Random, patience: int = 60) -> None:
+def recut(division: Division, aim: Aim, *, rng: random.Random, patience: int = 40) -> None:
     """Merge each cell outside the band with one to three neighbours and cut them anew."""
     graph = division.graph
     for _ in range(patience):
@@ -363,7 +363,7 @@ def _recut(division: Division, aim: Aim, *, rng: random.Random, patience: int = 
         local = graph.within(nodes)
         before = Division(local, [group.index(division.part[v]) for v in nodes], len(group))
         after = Division(local, seed_parts(local, len(group), rng=rng), len(group))
-        after.anneal(aim, steps=60 * len(nodes), rng=rng)
+        after.anneal(aim, steps=30 * len(nodes), rng=rng)
         if after.score(aim) < before.score(aim):
             part = list(division.part)
             for v, p in zip(nodes, after.part, strict=True):

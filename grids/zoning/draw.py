@@ -1,0 +1,237 @@
+"""Draw a community's cells."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from shapely.geometry import MultiPolygon, Polygon
+
+from . import shapes
+from .fabric import Fabric, weave
+from .improve import Aim, Graph, divide, pieces, roundness
+from .plan import Cell, CellPlan, Measures, Reason
+from .problem import Band, Building, BuildingId, Options, ProblemError, Street
+from .regions import Bridge, Region, split
+
+STEPS_PER_UNIT = 150
+"""Annealing steps offered per building at effort 1."""
+SMALL_UNITS = 400
+"""Regions up to this many buildings are cheap enough to be tried more than once."""
+
+
+def draw_cells(
+    buildings: Sequence[Building],
+    streets: Sequence[Street] = (),
+    *,
+    band: Band | None = None,
+    seed: int = 0,
+    options: Options | None = None,
+) -> CellPlan:
+    """Draw contiguous, compact cells of households within a band.
+
+    Band defaults to 300-500. The same input and seed give the same cells. What cannot be in the
+    band is drawn all the same, with its reason. Raises ProblemError only for input without meaning:
+    ids given twice or locked twice, coordinates out of range, negative dwellings.
+
+    Buildings become units with Voronoi patches (`fabric`), parts of town too small are joined
+    (`regions`), each region is seeded by METIS and annealed (`improve`), then drawn (`shapes`).
+    """
+    started = time.perf_counter()
+    band, options = band or Band(), options or Options()
+    fabric = weave(buildings, streets, margin_m=options.margin_m)
+    locked = _locked_units(buildings, fabric, options)
+    held = {u for units in locked for u in units}
+    regions, bridges = split(fabric, band=band, options=options, locked=held)
+    graph = _graph(fabric, bridges, band, options)
+
+    groups: list[tuple[list[int], Region | None]] = [(sorted(units), None) for units in locked]
+    for at, region in enumerate(regions):
+        rng = random.Random(f"{seed}/{at}")
+        groups += [(units, region) for units in _divide(graph, region, band, options, rng)]
+    outlines = shapes.draw(
+        fabric, [units for units, _ in groups], bridges, margin_m=options.margin_m
+    )
+
+    order = sorted(range(len(groups)), key=lambda g: _reading_order(fabric, groups[g][0]))
+    cells = tuple(
+        _cell(code, buildings, fabric, graph, *groups[g], outlines[g], band, bridges)
+        for code, g in enumerate(order, start=1)
+    )
+    measures = _measures(cells, fabric, groups, time.perf_counter() - started)
+    return CellPlan(cells=cells, measures=measures, band=band, seed=seed)
+
+
+def _locked_units(
+    buildings: Sequence[Building], fabric: Fabric, options: Options
+) -> list[list[int]]:
+    place = {b.id: i for i, b in enumerate(buildings)}
+    unit_of = {i: u for u, members in enumerate(fabric.of_unit) for i in members}
+    taken: set[int] = set()
+    result = []
+    for cell in options.locked:
+        unknown = [b for b in cell if b not in place]
+        if unknown:
+            raise ProblemError(f"locked building {unknown[0]!r} is not among the buildings")
+        units = {unit_of[place[b]] for b in cell}
+        if units & taken:
+            raise ProblemError("a building is locked in two cells")
+        taken |= units
+        if units:
+            result.append(sorted(units))
+    return result
+
+
+def _graph(fabric: Fabric, bridges: Sequence[Bridge], band: Band, options: Options) -> Graph:
+    around: list[list[tuple[int, float, float]]] = [[] for _ in fabric.of_unit]
+    cost = 1 + (fabric.cost - 1) * min(options.street_weight, 1.0)
+    for (a, b), metres, price in zip(
+        fabric.pairs.tolist(), fabric.border.tolist(), cost.tolist(), strict=True
+    ):
+        around[a].append((b, metres, price))
+        around[b].append((a, metres, price))
+    for bridge in bridges:
+        around[bridge.one].append((bridge.two, 0.0, 0.1))
+        around[bridge.two].append((bridge.one, 0.0, 0.1))
+    return Graph(
+        weight=[int(h) for h in fabric.households],
+        area=[float(a) for a in fabric.area],
+        outline=[float(m) for m in fabric.outline],
+        around=around,
+    )
+
+
+def _divide(
+    graph: Graph, region: Region, band: Band, options: Options, rng: random.Random
+) -> list[list[int]]:
+    """Return the cells of one region, as lists of units."""
+    units = list(region.units)
+    count = 1 if region.block else _count(region.households, band, len(units))
+    if count == 1:
+        return [units]
+    local = graph.within(units)
+    aim = Aim(low=band.min, high=band.max, cut=0.01 * max(options.street_weight, 0.2))
+    tries = 3 if len(units) <= SMALL_UNITS else 1
+    steps = round(STEPS_PER_UNIT * options.effort * len(units))
+    part = divide(local, count, aim, rng=rng, steps=steps, tries=tries)
+    cells: list[list[int]] = [[] for _ in range(count)]
+    for unit, p in zip(units, part, strict=True):
+        cells[p].append(unit)
+    return cells
+
+
+def _count(households: int, band: Band, units: int) -> int:
+    """Return how many cells to cut: fitting the band if any number does, near its middle."""
+    fitting = band.counts(households)
+    guess = households / band.target
+    if not fitting:
+        low = max(1, households // band.max)
+        best = min((low, low + 1), key=lambda k: k * band.excess(households / k))
+    else:
+        best = min(fitting, key=lambda k: (abs(k - guess), k))
+    return max(1, min(best, units))
+
+
+def _reading_order(fabric: Fabric, units: Sequence[int]) -> tuple[int, float]:
+    """Return a key that sorts cells in rows of 500 m from north, each from west to east."""
+    x, y = fabric.xy[list(units)].mean(axis=0)
+    return (round(-float(y) / 500), float(x))
+
+
+def _cell(
+    code: int,
+    buildings: Sequence[Building],
+    fabric: Fabric,
+    graph: Graph,
+    units: Sequence[int],
+    region: Region | None,
+    outline: Polygon | MultiPolygon,
+    band: Band,
+    bridges: Sequence[Bridge],
+) -> Cell:
+    households = sum(graph.weight[u] for u in units)
+    ids: tuple[BuildingId, ...] = tuple(
+        buildings[i].id for u in units for i in sorted(fabric.of_unit[u])
+    )
+    inside = set(units)
+    joins = [b for b in bridges if b.one in inside and b.two in inside]
+    warnings = []
+    if isinstance(outline, MultiPolygon):
+        warnings.append(f"the shape is in {len(outline.geoms)} parts")
+    elif outline.interiors:
+        warnings.append("the cell encloses another")
+    if joins:
+        warnings.append(f"joined over a gap of {max(b.metres for b in joins):.0f} m")
+    reason, detail = _why(households, region, band)
+    shape = fabric.plane.to_degrees(outline)
+    assert isinstance(shape, Polygon | MultiPolygon)
+    return Cell(
+        code=code,
+        households=households,
+        buildings=ids,
+        contiguous=len(pieces(graph, units)) == 1,
+        polsby_popper=roundness(outline.area, outline.length),
+        polygon=shape,
+        in_band=band.holds(households),
+        reason=reason,
+        detail=detail,
+        warnings=tuple(warnings),
+    )
+
+
+def _why(households: int, region: Region | None, band: Band) -> tuple[Reason | None, str]:
+    """Return why a cell is outside the band, for a program and for a person."""
+    if band.holds(households):
+        return None, ""
+    if region is None:
+        return Reason.LOCKED, f"the locked cell has {households} households"
+    if region.block:
+        return Reason.BLOCK, f"one building has {households} households, above {band.max}"
+    if not band.counts(region.households):
+        way = (
+            f"the nearest others are {region.nearest_m:.0f} m away"
+            if region.nearest_m is not None
+            else "no others are in reach"
+        )
+        if region.households < band.min:
+            return Reason.HAMLET, f"only {region.households} households here, and {way}"
+        return (
+            Reason.TOWN_PART,
+            f"no number of cells of {band.min}-{band.max} fits {region.households} households, "
+            f"and {way}",
+        )
+    return Reason.UNSOLVED, "the search found no division with this cell in the band"
+
+
+def _measures(
+    cells: Sequence[Cell],
+    fabric: Fabric,
+    groups: Sequence[tuple[list[int], Region | None]],
+    seconds: float,
+) -> Measures:
+    cell_of = np.zeros(len(fabric.of_unit), dtype=np.int64)
+    for g, (units, _) in enumerate(groups):
+        cell_of[units] = g
+    cut = int((cell_of[fabric.pairs[:, 0]] != cell_of[fabric.pairs[:, 1]]).sum())
+    feasible = [c.households for c in cells if c.feasible]
+    mean = sum(feasible) / len(feasible) if feasible else 0.0
+    scores = [c.polsby_popper for c in cells]
+    tally = Counter(c.in_band for c in cells)
+    return Measures(
+        cells=len(cells),
+        feasible_cells=len(feasible),
+        households=sum(c.households for c in cells),
+        buildings=sum(len(c.buildings) for c in cells),
+        share_in_band=tally[True] / len(feasible) if feasible else 1.0,
+        share_in_band_all=tally[True] / len(cells) if cells else 1.0,
+        mean_polsby_popper=sum(scores) / len(scores) if scores else 0.0,
+        min_polsby_popper=min(scores, default=0.0),
+        contiguous_share=sum(c.contiguous for c in cells) / len(cells) if cells else 1.0,
+        cut_edges=cut,
+        neighbours=len(fabric.pairs),
+        deviation=max((abs(h - mean) / mean for h in feasible), default=0.0) if mean else 0.0,
+        seconds=round(seconds, 3),
+    )
