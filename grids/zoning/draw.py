@@ -17,7 +17,7 @@ from .plan import Cell, CellPlan, Measures, Reason
 from .problem import Band, Building, BuildingId, Options, ProblemError, Street
 from .regions import Bridge, Region, split
 
-STEPS_PER_UNIT = 150
+STEPS_PER_UNIT = 200
 """Annealing steps offered per building at effort 1."""
 SMALL_UNITS = 400
 """Regions up to this many buildings are cheap enough to be tried more than once."""
@@ -63,6 +63,57 @@ def draw_cells(
     )
     measures = _measures(cells, fabric, groups, time.perf_counter() - started)
     return CellPlan(cells=cells, measures=measures, band=band, seed=seed)
+
+
+def divide_graph(
+    weights: Sequence[int],
+    edges: Sequence[tuple[int, int]],
+    *,
+    parts: int,
+    seed: int = 0,
+    effort: float = 1.0,
+) -> list[int]:
+    """Return a part number for each node: contiguous parts of equal weight with few cut edges.
+
+    Edges name nodes by index. Equal means within 0.5 % of the ideal; only then do cut edges count.
+    Of several tries the best is kept. A graph in more than one piece gives each piece a share of
+    the parts. Raises ProblemError if `parts` is below the number of pieces or above that of nodes.
+    """
+    around: list[list[tuple[int, float, float]]] = [[] for _ in weights]
+    for a, b in {(min(e), max(e)) for e in edges if e[0] != e[1]}:
+        around[a].append((b, 0.0, 1.0))
+        around[b].append((a, 0.0, 1.0))
+    for links in around:
+        links.sort()
+    flat = [0.0] * len(weights)
+    graph = Graph(weight=list(weights), area=flat, outline=flat, around=around)
+    bits = pieces(graph, range(len(weights)))
+    if not len(bits) <= parts <= len(weights):
+        raise ProblemError(f"{parts} parts of {len(weights)} nodes in {len(bits)} pieces")
+    heavy = [sum(weights[v] for v in bit) for bit in bits]
+    share = [1] * len(bits)
+    for _ in range(parts - len(bits)):
+        open_bits = [i for i, bit in enumerate(bits) if share[i] < len(bit)]
+        share[max(open_bits, key=lambda i: (heavy[i] / share[i], -i))] += 1
+
+    ideal = sum(weights) / parts
+    slack = max(0.005 * ideal, 1e-6)
+    result = [0] * len(weights)
+    first = 0
+    for bit, count, weight in zip(bits, share, heavy, strict=True):
+        middle = weight / count or 1.0
+        aim = Aim(
+            low=max(middle - slack, 1e-9), high=middle + slack, compact=0.0, cut=0.5 / len(bit)
+        )
+        local = graph.within(bit)
+        rng = random.Random(f"{seed}/{first}")
+        tries = max(2, min(60, 6000 // len(bit)))
+        steps = round(effort * max(200, 2 * STEPS_PER_UNIT) * len(bit))
+        part = divide(local, count, aim, rng=rng, steps=steps, tries=tries)
+        for v, p in zip(bit, part, strict=True):
+            result[v] = first + p
+        first += count
+    return result
 
 
 def _locked_units(
@@ -200,8 +251,7 @@ def _why(households: int, region: Region | None, band: Band) -> tuple[Reason | N
             return Reason.HAMLET, f"only {region.households} households here, and {way}"
         return (
             Reason.TOWN_PART,
-            f"no number of cells of {band.min}-{band.max} fits {region.households} households, "
-            f"and {way}",
+            f"no number of cells fits {region.households} households, and {way}",
         )
     return Reason.UNSOLVED, "the search found no division with this cell in the band"
 

@@ -147,6 +147,7 @@ class Division:
         weight, area, perimeter, size = self.weight, self.area, self.perimeter, self.size
         compact, cut_weight, outside = aim.compact, aim.cut, aim.outside
         n, four_pi = len(part), 4 * math.pi
+        around, whole, weights, areas = g.around, self.whole, g.weight, g.area
         uniform, expo = rng.random, math.exp
         warm = max(int(steps * 0.8), 1)
         heat, cool = start, (0.02) ** (1 / warm)
@@ -154,21 +155,23 @@ class Division:
             heat = heat * cool if step < warm else 0.0
             v = int(uniform() * n)
             a = part[v]
-            others = [p for u, _, _ in g.around[v] if (p := part[u]) != a]
-            if not others or size[a] == 1:
+            links = around[v]
+            # One neighbour, drawn at random, names the other cell: inside a cell the step is void.
+            b = part[links[int(uniform() * len(links))][0]] if links else a
+            if b == a or size[a] == 1:
                 continue
-            b = others[int(uniform() * len(others))]
             to_a = to_b = cost_a = cost_b = 0.0
-            for u, metres, cost in g.around[v]:
-                if part[u] == a:
+            for u, metres, cost in links:
+                p = part[u]
+                if p == a:
                     to_a += metres
                     cost_a += cost
-                elif part[u] == b:
+                elif p == b:
                     to_b += metres
                     cost_b += cost
-            w, ground = g.weight[v], g.area[v]
-            rim_a = perimeter[a] - self.whole[v] + 2 * to_a
-            rim_b = perimeter[b] + self.whole[v] - 2 * to_b
+            w, ground = weights[v], areas[v]
+            rim_a = perimeter[a] - whole[v] + 2 * to_a
+            rim_b = perimeter[b] + whole[v] - 2 * to_b
             change = cut_weight * (cost_a - cost_b)
             if w:
                 change += outside(weight[a] - w) - outside(weight[a])

@@ -95,4 +95,6 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.margin_m <= 0 or self.join_m < 0 or self.effort < 0 or self.street_weight < 0:
-            raise ProblemError("margin_m must be positive; join_m, effort, street_weight not below 0")
+            raise ProblemError(
+                "margin_m must be positive; join_m, effort, street_weight not below 0"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -137,7 +138,13 @@ def split(
     return regions, used
 
 
-def _free_empty_neighbours(fabric, blocks, locked, root, find) -> None:  # type: ignore[no-untyped-def]
+def _free_empty_neighbours(
+    fabric: Fabric,
+    blocks: AbstractSet[int],
+    locked: AbstractSet[int],
+    root: list[int],
+    find: Callable[[int], int],
+) -> None:
     """Let parts without households that border only a block belong to it."""
     total: dict[int, int] = {}
     for u in range(len(root)):
@@ -148,7 +155,7 @@ def _free_empty_neighbours(fabric, blocks, locked, root, find) -> None:  # type:
                 top = find(two)
                 if top != find(one):
                     root[top] = find(one)
-                    total[find(one)] += total[top] if top in total else 0
+                    total[find(one)] += total.get(top, 0)
 
 
 def _links(fabric: Fabric, locked: AbstractSet[int], home: list[int]) -> list[Bridge]:

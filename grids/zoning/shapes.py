@@ -42,9 +42,7 @@ def draw(
     order = np.argsort(owner, kind="stable")
     starts = np.searchsorted(owner[order], np.arange(len(cells)))
     groups = np.split(fabric.cells[order], starts[1:])
-    ground = np.array(
-        [shapely.coverage_union_all(group) for group in groups], dtype=object
-    )
+    ground = np.array([shapely.coverage_union_all(group) for group in groups], dtype=object)
     rough = shapely.intersection(ground, land)
     tidy = _one_piece(rough, fabric, cell_of)
     round_ = _fill_bays(tidy, ground, margin_m)
@@ -68,9 +66,7 @@ def _land(
     return shapely.simplify(land, 1.0)
 
 
-def _one_piece(
-    shapes: NDArray[Any], fabric: Fabric, cell_of: NDArray[np.int64]
-) -> NDArray[Any]:
+def _one_piece(shapes: NDArray[Any], fabric: Fabric, cell_of: NDArray[np.int64]) -> NDArray[Any]:
     """Give away each fragment without an own building to the neighbour it borders most."""
     homes: list[list[BaseGeometry]] = []
     loose: list[tuple[int, BaseGeometry]] = []
@@ -96,9 +92,7 @@ def _one_piece(
     return result
 
 
-def _fill_bays(
-    shapes: NDArray[Any], ground: NDArray[Any], margin_m: float
-) -> NDArray[Any]:
+def _fill_bays(shapes: NDArray[Any], ground: NDArray[Any], margin_m: float) -> NDArray[Any]:
     """Let each cell take as much of its own open ground as makes it most compact.
 
     A cell's Voronoi ground reaches far beyond the buildings; two cells' grounds never overlap.
