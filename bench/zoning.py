@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import shapely
-from shapely.geometry import MultiPolygon, Point, Polygon, shape
+from shapely.geometry import LineString, MultiLineString, MultiPolygon, Point, Polygon, shape
 
 from grids.zoning.check import contiguous
 from grids.zoning.draw import divide_graph, draw_cells
@@ -68,16 +68,20 @@ def read_buildings(path: Path) -> list[Building]:
 
 def read_streets(path: Path) -> list[Street]:
     """Return the lines of a street file."""
-    return [
-        Street(
-            id=identity(feature, at),
-            line=shape(feature["geometry"]),
-            highway=(feature.get("properties") or {}).get("highway"),
-            name=(feature.get("properties") or {}).get("name"),
-        )
-        for at, feature in enumerate(features(path), start=1)
-        if feature["geometry"]["type"] in {"LineString", "MultiLineString"}
-    ]
+    result = []
+    for at, feature in enumerate(features(path), start=1):
+        properties = feature.get("properties") or {}
+        line = shape(feature["geometry"])
+        if isinstance(line, LineString | MultiLineString) and not line.is_empty:
+            result.append(
+                Street(
+                    id=identity(feature, at),
+                    line=line,
+                    highway=properties.get("highway"),
+                    name=properties.get("name"),
+                )
+            )
+    return result
 
 
 def town(args: argparse.Namespace) -> dict[str, Any]:
@@ -117,7 +121,7 @@ def plain_graph(args: argparse.Namespace) -> dict[str, Any]:
     started = time.perf_counter()
     part = divide_graph(weights, edges, parts=args.parts, seed=args.seed, effort=args.effort)
     seconds = time.perf_counter() - started
-    cells = []
+    cells: list[dict[str, Any]] = []
     for p in range(args.parts):
         inside = [i for i, q in enumerate(part) if q == p]
         cells.append(

@@ -63,9 +63,8 @@ def overlap_m2(shapes: Sequence[BaseGeometry]) -> float:
     """Return the ground in square metres that belongs to more than one WGS84 shape."""
     if not shapes:
         return 0.0
-    whole = metres(shapely.geometrycollections(list(shapes)))
-    parts = np.array(list(whole.geoms), dtype=object)  # type: ignore[attr-defined]
-    return float(shapely.area(parts).sum() - shapely.union_all(parts).area)
+    parts = list(shapely.get_parts(metres(shapely.geometrycollections(list(shapes)))))
+    return float(sum(part.area for part in parts) - shapely.union_all(parts).area)
 
 
 def shape_faults(plan: CellPlan, buildings: Iterable[Building]) -> list[str]:

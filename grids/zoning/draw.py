@@ -160,30 +160,42 @@ def _divide(
 ) -> list[list[int]]:
     """Return the cells of one region, as lists of units."""
     units = list(region.units)
-    count = 1 if region.block else _count(region.households, band, len(units))
-    if count == 1:
+    counts = [1] if region.block else _counts(region.households, band, len(units))
+    if counts == [1]:
         return [units]
     local = graph.within(units)
     aim = Aim(low=band.min, high=band.max, cut=0.01 * max(options.street_weight, 0.2))
     tries = 3 if len(units) <= SMALL_UNITS else 1
     steps = round(STEPS_PER_UNIT * options.effort * len(units))
-    part = divide(local, count, aim, rng=rng, steps=steps, tries=tries)
-    cells: list[list[int]] = [[] for _ in range(count)]
-    for unit, p in zip(units, part, strict=True):
-        cells[p].append(unit)
-    return cells
+    best: tuple[float, list[list[int]]] | None = None
+    for count in counts:
+        cells: list[list[int]] = [[] for _ in range(count)]
+        for unit, p in zip(
+            units, divide(local, count, aim, rng=rng, steps=steps, tries=tries), strict=True
+        ):
+            cells[p].append(unit)
+        outside = sum(band.excess(sum(graph.weight[u] for u in cell)) for cell in cells)
+        if best is None or outside < best[0]:
+            best = (outside, cells)
+        if outside == 0:
+            break
+    assert best is not None
+    return best[1]
 
 
-def _count(households: int, band: Band, units: int) -> int:
-    """Return how many cells to cut: fitting the band if any number does, near its middle."""
-    fitting = band.counts(households)
-    guess = households / band.target
-    if not fitting:
-        low = max(1, households // band.max)
-        best = min((low, low + 1), key=lambda k: k * band.excess(households / k))
-    else:
-        best = min(fitting, key=lambda k: (abs(k - guess), k))
-    return max(1, min(best, units))
+def _counts(households: int, band: Band, units: int) -> list[int]:
+    """Return how many cells to try: those that fit the band, nearest its middle first.
+
+    Blocks of flats may not fit together in the first number but in another. Where none fits, the
+    number that is outside by the fewest households.
+    """
+    fitting = [k for k in band.counts(households) if 1 <= k <= units]
+    if fitting:
+        guess = households / band.target
+        return sorted(fitting, key=lambda k: (abs(k - guess), k))[:3]
+    low = max(1, households // band.max)
+    best = min((low, low + 1), key=lambda k: k * band.excess(households / k))
+    return [max(1, min(best, units))]
 
 
 def _reading_order(fabric: Fabric, units: Sequence[int]) -> tuple[int, float]:

@@ -218,8 +218,7 @@ def seed_parts(graph: Graph, count: int, *, rng: random.Random) -> list[int]:
     scale = max(1, 1000 // max(1, sum(graph.weight) // n))
     _, part = pymetis.part_graph(
         count,
-        xadj=starts,
-        adjncy=ends,
+        pymetis.CSRAdjacency(adj_starts=starts, adjacent=ends),
         vweights=[w * scale + 1 for w in graph.weight],
         eweights=costs,
         recursive=False,

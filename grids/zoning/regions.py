@@ -166,7 +166,7 @@ def _links(fabric: Fabric, locked: AbstractSet[int], home: list[int]) -> list[Br
     """
     if len(fabric.gaps) == 0:
         return []
-    tree = shapely.STRtree(shapely.points(fabric.sites))
+    tree = shapely.STRtree(shapely.get_parts(shapely.multipoints(fabric.sites)))
     ends = fabric.sites[fabric.gap_sites]
     middle = ends.mean(axis=1)
     _, distance = tree.query_nearest(

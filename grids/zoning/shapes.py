@@ -74,7 +74,8 @@ def _one_piece(shapes: NDArray[Any], fabric: Fabric, cell_of: NDArray[np.int64])
         bits = [p for p in shapely.get_parts(shape) if p.geom_type == "Polygon" and p.area > 0]
         if len(bits) > 1:
             own = shapely.points(fabric.xy[cell_of == c])
-            lived, empty = [], []
+            lived: list[BaseGeometry] = []
+            empty: list[BaseGeometry] = []
             for bit in bits:
                 shapely.prepare(bit)
                 (lived if shapely.intersects(bit, own).any() else empty).append(bit)
