@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from shapely.geometry import MultiPolygon, Polygon
@@ -15,12 +16,21 @@ from .fabric import Fabric, weave
 from .improve import Aim, Graph, divide, pieces, roundness
 from .plan import Cell, CellPlan, Measures, Reason
 from .problem import Band, Building, BuildingId, Options, ProblemError, Street
-from .regions import Bridge, Region, split
+from .regions import Bridge, Region, pinches, split
 
 STEPS_PER_UNIT = 200
 """Annealing steps offered per building at effort 1."""
 SMALL_UNITS = 400
 """Regions up to this many buildings are cheap enough to be tried more than once."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Hold the units of one cell, the region they are of (None: locked), and a pinch if proven."""
+
+    units: list[int]
+    region: Region | None
+    pinch: str = ""
 
 
 def draw_cells(
@@ -48,17 +58,15 @@ def draw_cells(
     regions, bridges = split(fabric, band=band, options=options, locked=held)
     graph = _graph(fabric, bridges, band, options)
 
-    groups: list[tuple[list[int], Region | None]] = [(sorted(units), None) for units in locked]
+    groups: list[Group] = [Group(sorted(units), None) for units in locked]
     for at, region in enumerate(regions):
         rng = random.Random(f"{seed}/{at}")
-        groups += [(units, region) for units in _divide(graph, region, band, options, rng)]
-    outlines = shapes.draw(
-        fabric, [units for units, _ in groups], bridges, margin_m=options.margin_m
-    )
+        groups += _divide(graph, region, band, options, rng)
+    outlines = shapes.draw(fabric, [g.units for g in groups], bridges, margin_m=options.margin_m)
 
-    order = sorted(range(len(groups)), key=lambda g: _reading_order(fabric, groups[g][0]))
+    order = sorted(range(len(groups)), key=lambda g: _reading_order(fabric, groups[g].units))
     cells = tuple(
-        _cell(code, buildings, fabric, graph, *groups[g], outlines[g], band, bridges)
+        _cell(code, buildings, fabric, graph, groups[g], outlines[g], band, bridges)
         for code, g in enumerate(order, start=1)
     )
     measures = _measures(cells, fabric, groups, time.perf_counter() - started)
@@ -157,30 +165,43 @@ def _graph(fabric: Fabric, bridges: Sequence[Bridge], band: Band, options: Optio
 
 def _divide(
     graph: Graph, region: Region, band: Band, options: Options, rng: random.Random
-) -> list[list[int]]:
-    """Return the cells of one region, as lists of units."""
+) -> list[Group]:
+    """Return the cells of one region."""
     units = list(region.units)
     counts = [1] if region.block else _counts(region.households, band, len(units))
     if counts == [1]:
-        return [units]
+        return [Group(units, region)]
     local = graph.within(units)
     aim = Aim(low=band.min, high=band.max, cut=0.01 * max(options.street_weight, 0.2))
     tries = 3 if len(units) <= SMALL_UNITS else 1
     steps = round(STEPS_PER_UNIT * options.effort * len(units))
+    proofs = pinches(local, band=band)
     best: tuple[float, list[list[int]]] | None = None
-    for count in counts:
+    for count in counts if not proofs else counts[:1]:
         cells: list[list[int]] = [[] for _ in range(count)]
         for unit, p in zip(
             units, divide(local, count, aim, rng=rng, steps=steps, tries=tries), strict=True
         ):
             cells[p].append(unit)
-        outside = sum(band.excess(sum(graph.weight[u] for u in cell)) for cell in cells)
-        if best is None or outside < best[0]:
-            best = (outside, cells)
-        if outside == 0:
+        missed = sum(band.excess(sum(graph.weight[u] for u in cell)) for cell in cells)
+        if best is None or missed < best[0]:
+            best = (missed, cells)
+        if missed == 0:
             break
     assert best is not None
-    return best[1]
+    groups = [Group(cell, region) for cell in best[1]]
+    for gate, forced in proofs:
+        behind = {units[u] for u in forced}
+        weight = sum(graph.weight[u] for u in behind)
+        # Each proof excuses one cell: the one outside the band that holds most of what is forced.
+        outside = [g for g in groups if not band.holds(sum(graph.weight[u] for u in g.units))]
+        shares = [sum(graph.weight[u] for u in behind & set(g.units)) for g in outside]
+        if outside and max(shares) > 0:
+            outside[shares.index(max(shares))].pinch = (
+                f"{weight - local.weight[gate]} households hang on the rest only by a building "
+                f"of {local.weight[gate]}"
+            )
+    return groups
 
 
 def _counts(households: int, band: Band, units: int) -> list[int]:
@@ -209,12 +230,12 @@ def _cell(
     buildings: Sequence[Building],
     fabric: Fabric,
     graph: Graph,
-    units: Sequence[int],
-    region: Region | None,
+    group: Group,
     outline: Polygon | MultiPolygon,
     band: Band,
     bridges: Sequence[Bridge],
 ) -> Cell:
+    units = group.units
     households = sum(graph.weight[u] for u in units)
     ids: tuple[BuildingId, ...] = tuple(
         buildings[i].id for u in units for i in sorted(fabric.of_unit[u])
@@ -228,7 +249,7 @@ def _cell(
         warnings.append("the cell encloses another")
     if joins:
         warnings.append(f"joined over a gap of {max(b.metres for b in joins):.0f} m")
-    reason, detail = _why(households, region, band)
+    reason, detail = _why(households, group, band)
     shape = fabric.plane.to_degrees(outline)
     assert isinstance(shape, Polygon | MultiPolygon)
     return Cell(
@@ -245,10 +266,11 @@ def _cell(
     )
 
 
-def _why(households: int, region: Region | None, band: Band) -> tuple[Reason | None, str]:
+def _why(households: int, group: Group, band: Band) -> tuple[Reason | None, str]:
     """Return why a cell is outside the band, for a program and for a person."""
     if band.holds(households):
         return None, ""
+    region = group.region
     if region is None:
         return Reason.LOCKED, f"the locked cell has {households} households"
     if region.block:
@@ -265,18 +287,20 @@ def _why(households: int, region: Region | None, band: Band) -> tuple[Reason | N
             Reason.TOWN_PART,
             f"no number of cells fits {region.households} households, and {way}",
         )
+    if group.pinch:
+        return Reason.PINCHED, group.pinch
     return Reason.UNSOLVED, "the search found no division with this cell in the band"
 
 
 def _measures(
     cells: Sequence[Cell],
     fabric: Fabric,
-    groups: Sequence[tuple[list[int], Region | None]],
+    groups: Sequence[Group],
     seconds: float,
 ) -> Measures:
     cell_of = np.zeros(len(fabric.of_unit), dtype=np.int64)
-    for g, (units, _) in enumerate(groups):
-        cell_of[units] = g
+    for g, group in enumerate(groups):
+        cell_of[group.units] = g
     cut = int((cell_of[fabric.pairs[:, 0]] != cell_of[fabric.pairs[:, 1]]).sum())
     feasible = [c.households for c in cells if c.feasible]
     mean = sum(feasible) / len(feasible) if feasible else 0.0

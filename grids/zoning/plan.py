@@ -20,6 +20,8 @@ class Reason(StrEnum):
     """Too few households here, and nothing near enough to join."""
     TOWN_PART = "town_part"
     """No number of cells fits this part of town: 550 households in a band of 300-500."""
+    PINCHED = "pinched"
+    """A few households hang on the rest by one building only, and with it are above the band."""
     LOCKED = "locked"
     """The cell was locked by the caller and is outside."""
     UNSOLVED = "unsolved"

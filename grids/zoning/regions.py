@@ -7,10 +7,12 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+import networkx as nx
 import numpy as np
 import shapely
 
 from .fabric import Fabric
+from .improve import Graph
 from .problem import Band, Options
 
 
@@ -136,6 +138,37 @@ def split(
     ]
     regions.sort(key=lambda region: region.units)
     return regions, used
+
+
+def pinches(graph: Graph, *, band: Band) -> list[tuple[int, frozenset[int]]]:
+    """Return (unit, forced units) for each proof that a connected graph has a cell above the band.
+
+    Where removing one unit leaves a part below the band's minimum, that part cannot form cells by
+    itself, so all of it shares a cell with the unit. If together they are above the maximum, no
+    division has every cell in the band.
+    """
+    links = nx.Graph((a, b) for a, around in enumerate(graph.around) for b, _, _ in around)
+    found = []
+    for gate in sorted(nx.articulation_points(links)):
+        forced: set[int] = {gate}
+        for start, _, _ in graph.around[gate]:
+            if start in forced:
+                continue
+            part, weight = [start], graph.weight[start]
+            seen = {gate, start}
+            for at in part:
+                if weight >= band.min:
+                    break
+                for u, _, _ in graph.around[at]:
+                    if u not in seen:
+                        seen.add(u)
+                        part.append(u)
+                        weight += graph.weight[u]
+            if weight < band.min:
+                forced.update(part)
+        if sum(graph.weight[u] for u in forced) > band.max:
+            found.append((int(gate), frozenset(forced)))
+    return found
 
 
 def _free_empty_neighbours(

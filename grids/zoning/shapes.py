@@ -42,11 +42,19 @@ def draw(
     order = np.argsort(owner, kind="stable")
     starts = np.searchsorted(owner[order], np.arange(len(cells)))
     groups = np.split(fabric.cells[order], starts[1:])
-    ground = np.array([shapely.coverage_union_all(group) for group in groups], dtype=object)
+    ground = np.array([_dissolve(group) for group in groups], dtype=object)
     rough = shapely.intersection(ground, land)
     tidy = _one_piece(rough, fabric, cell_of)
     round_ = _fill_bays(tidy, ground, margin_m)
     return [_areal(shape) for shape in _smooth(round_, fabric, cell_of)]
+
+
+def _dissolve(patches: NDArray[Any]) -> BaseGeometry:
+    """Return patches as one shape; where four or more points on a circle left slivers, robustly."""
+    try:
+        return shapely.coverage_union_all(patches)
+    except shapely.GEOSException:
+        return shapely.union_all(patches, grid_size=0.001)
 
 
 def _land(

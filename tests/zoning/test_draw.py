@@ -108,6 +108,7 @@ def test_a_block_above_the_band_stands_alone_with_its_reason() -> None:
     assert_sound(plan, [*town, block])
     outside = [c for c in plan.cells if not c.in_band]
     assert [(c.reason, c.buildings) for c in outside] == [(Reason.BLOCK, (40,))]
+    assert shape_faults(plan, [*town, block]) == []
 
 
 def test_a_part_of_town_that_no_number_of_cells_fits_is_reported() -> None:
@@ -115,6 +116,15 @@ def test_a_part_of_town_that_no_number_of_cells_fits_is_reported() -> None:
     plan = draw_cells(town, band=BAND)
     assert_sound(plan, town)
     assert {c.reason for c in plan.cells if not c.in_band} == {Reason.TOWN_PART}
+
+
+def test_households_behind_one_big_building_are_proven_infeasible() -> None:
+    tail = [house(i, 60 * i, 0, 40) for i in range(5)]
+    town = grid_town(12, 8, seed=3, first=100, x=410)
+    buildings = [*tail, house(50, 320, 0, 400, size=40.0), *town]
+    plan = draw_cells(buildings, band=BAND)
+    assert_sound(plan, buildings)
+    assert [c.reason for c in plan.cells if not c.in_band] == [Reason.PINCHED]
 
 
 def test_garages_far_and_near_go_to_a_cell() -> None:
@@ -165,7 +175,7 @@ def test_input_without_meaning_is_refused_by_name() -> None:
         Band(500, 300)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(0, 40),
     st.integers(0, 2**30),
