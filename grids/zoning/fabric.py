@@ -19,6 +19,8 @@ SPACING_M = 12.0
 """Between points sampled on a wall; finer costs time and moves borders by centimetres."""
 INSET_M = 0.6
 """How far samples lie inside the wall, so that two houses sharing a wall share no sample."""
+JITTER_M = 0.05
+"""How far samples are moved at random (always the same way), to be no regular pattern."""
 LEAST_BORDER_M = 1.0
 """Patches that touch along less are not neighbours: the drawn cell would hang on a point."""
 
@@ -158,11 +160,19 @@ def _sites(
     sites, owner = xy, np.arange(len(xy), dtype=np.int64)
     if shaped:
         walls = plane.to_metres(np.array([buildings[i].footprint for i in shaped], dtype=object))
-        walls = shapely.buffer(shapely.simplify(walls, 0.5), -INSET_M, join_style="mitre")
-        walls = shapely.segmentize(shapely.boundary(walls), SPACING_M)
-        extra, index = shapely.get_coordinates(walls, return_index=True)
-        sites = np.vstack([sites, extra])
-        owner = np.concatenate([owner, unit_of[np.array(shaped)[index]]])
+        solid = shapely.buffer(shapely.simplify(walls, 0.5), -INSET_M, join_style="mitre")
+        lines = shapely.segmentize(shapely.boundary(solid), SPACING_M)
+        extra, index = shapely.get_coordinates(lines, return_index=True)
+        unit = unit_of[np.array(shaped)[index]]
+        # Where footprints overlap, samples inside another house would tear its patch apart.
+        point, house = shapely.STRtree(solid).query(shapely.points(extra), predicate="within")
+        foreign = unit_of[np.array(shaped)[house]] != unit[point]
+        keep = np.ones(len(extra), dtype=bool)
+        keep[point[foreign]] = False
+        # Square houses give many points on one circle, where Voronoi vertices are ill-conditioned.
+        extra += np.random.default_rng(0).uniform(-JITTER_M, JITTER_M, extra.shape)
+        sites = np.vstack([sites, extra[keep]])
+        owner = np.concatenate([owner, unit[keep]])
     # The first of equal points wins, so a unit never loses its own.
     _, first = np.unique(np.rint(sites * 20).astype(np.int64), axis=0, return_index=True)
     first.sort()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ CLOSING = 1.5
 """Bays narrower than this many margins (to each side) are filled, so that outlines run smooth."""
 BAYS = (3.0, 6.0, 12.0)
 """How many margins wide the bays are that a cell may fill on its own ground, tried in turn."""
+STRIP_M = 3.0
+"""Width of the way out that a cell enclosed by one other gets."""
 SIMPLIFY_M = (45.0, 30.0, 20.0, 12.0, 6.0, 2.0)
 """Tolerances tried in turn, the coarsest first, until each building is in its own cell."""
 
@@ -46,15 +48,27 @@ def draw(
     rough = shapely.intersection(ground, land)
     tidy = _one_piece(rough, fabric, cell_of)
     round_ = _fill_bays(tidy, ground, margin_m)
-    return [_areal(shape) for shape in _smooth(round_, fabric, cell_of)]
+    smooth = _smooth(round_, fabric, cell_of)
+    return _open_holes([_areal(shape) for shape in smooth], fabric, cell_of)
 
 
 def _dissolve(patches: NDArray[Any]) -> BaseGeometry:
-    """Return patches as one shape; where four or more points on a circle left slivers, robustly."""
-    try:
-        return shapely.coverage_union_all(patches)
-    except shapely.GEOSException:
-        return shapely.union_all(patches, grid_size=0.001)
+    """Return patches as one shape, by slower ways where vertices nearly coincide."""
+    valid = shapely.make_valid(patches)
+    ways: list[Callable[[], BaseGeometry]] = [
+        lambda: shapely.coverage_union_all(patches),
+        lambda: shapely.union_all(valid),
+        lambda: shapely.union_all(shapely.buffer(valid, 0.001)),
+    ]
+    for way in ways:
+        try:
+            whole = way()
+        except shapely.GEOSException:
+            continue
+        if whole.is_valid:
+            return whole
+    last: BaseGeometry = shapely.buffer(shapely.geometrycollections(list(valid)), 0)
+    return last
 
 
 def _land(
@@ -152,13 +166,70 @@ def _smooth(shapes: NDArray[Any], fabric: Fabric, cell_of: NDArray[np.int64]) ->
     if not shapely.coverage_is_valid(shapes):
         shapes = shapely.set_precision(shapes, 0.01)
     for tolerance in SIMPLIFY_M:
-        trial = shapely.coverage_simplify(shapes, tolerance)
+        try:
+            trial = shapely.coverage_simplify(shapes, tolerance)
+        except shapely.GEOSException:
+            continue
         if not shapely.is_valid(trial).all():
             continue
         shapely.prepare(trial)
         if shapely.contains_properly(trial[cell_of[own]], points).all():
             return trial
     return best
+
+
+def _open_holes(
+    shapes: list[Polygon | MultiPolygon], fabric: Fabric, cell_of: NDArray[np.int64]
+) -> list[Polygon | MultiPolygon]:
+    """Give each enclosed cell a narrow strip to the outside, so that no shape has a hole.
+
+    A hole with no cell in it is filled. Where every strip would cut off a building, the hole stays.
+    """
+    result = list(shapes)
+    for c in range(len(result)):
+        for _ in range(len(getattr(result[c], "interiors", ()))):
+            outer = result[c]
+            if not isinstance(outer, Polygon) or not outer.interiors:
+                break
+            ring = Polygon(outer.interiors[0])
+            inner = [
+                k
+                for k in shapely.STRtree(result).query(ring, predicate="intersects")
+                if k != c and ring.contains(result[k].representative_point())
+            ]
+            own = shapely.points(fabric.xy[cell_of == c])
+            if not inner:
+                result[c] = Polygon(outer.exterior, outer.interiors[1:])
+                continue
+            for strip in _strips(ring, outer):
+                # On a millimetre grid: exact overlay leaves spikes that cross after projection.
+                rest = shapely.difference(outer, strip, grid_size=0.001)
+                taken = shapely.intersection(outer, strip, grid_size=0.001)
+                k = max(inner, key=lambda k: shapely.intersection(result[k], taken).length)
+                grown = shapely.union(result[k], taken, grid_size=0.001)
+                if (
+                    rest.is_valid
+                    and grown.is_valid
+                    and isinstance(rest, Polygon)
+                    and isinstance(grown, Polygon)
+                    and len(rest.interiors) < len(outer.interiors)
+                    and shapely.intersects(rest, own).all()
+                ):
+                    result[c], result[k] = rest, grown
+                    break
+            else:
+                break
+    return result
+
+
+def _strips(ring: Polygon, outer: Polygon) -> list[BaseGeometry]:
+    """Return strips from a hole to the outside, the shortest first."""
+    starts = shapely.line_interpolate_point(
+        ring.exterior, np.linspace(0, 1, 24, endpoint=False), normalized=True
+    )
+    ways = shapely.shortest_line(starts, outer.exterior)
+    ways = ways[np.argsort(shapely.length(ways), kind="stable")]
+    return list(shapely.buffer(ways, STRIP_M / 2, cap_style="square"))
 
 
 def _areal(shape: BaseGeometry) -> Polygon | MultiPolygon:

@@ -19,8 +19,8 @@ from .towns import grid_town, house, main_street
 BAND = Band(300, 500)
 
 
-def assert_sound(plan: CellPlan, buildings: list[Building]) -> None:
-    """Check what every drawing owes."""
+def assert_sound(plan: CellPlan, buildings: list[Building], *, holes_allowed: bool = False) -> None:
+    """Check what every drawing owes; houses thrown on each other may leave no way out of a hole."""
     assert each_once(plan, buildings) == []
     dwellings = {b.id: b.dwellings for b in buildings}
     for cell in plan.cells:
@@ -30,7 +30,9 @@ def assert_sound(plan: CellPlan, buildings: list[Building]) -> None:
         assert cell.in_band or cell.detail
         assert cell.contiguous
         assert cell.polsby_popper == pytest.approx(polsby_popper(cell.polygon), rel=0.01)
-    faults = [f for f in shape_faults(plan, buildings) if "a hole" not in f]
+    faults = shape_faults(plan, buildings)
+    if holes_allowed:
+        faults = [f for f in faults if "a hole" not in f]
     assert faults == []
 
 
@@ -197,5 +199,5 @@ def test_any_scatter_of_houses_gives_a_sound_plan(
         for i in range(count)
     ]
     plan = draw_cells(town, band=BAND, seed=seed, options=Options(effort=0.3))
-    assert_sound(plan, town)
+    assert_sound(plan, town, holes_allowed=True)
     assert draw_cells(town, band=BAND, seed=seed, options=Options(effort=0.3)).cells == plan.cells
