@@ -89,7 +89,7 @@ class Options:
 
     locked: tuple[frozenset[BuildingId], ...] = ()
     margin_m: float = 60.0
-    join_m: float = 500.0
+    join_m: float = 1500.0
     effort: float = 1.0
     street_weight: float = 1.0
 
