@@ -64,7 +64,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "nav_items": items[:_IN_BAR],
         "account_items": rest,
         "account_name": member.display_name,
-        "community_name": member.community.name if member.community_id else "",
+        "community_name": member.community.name if member.community else "",
         "home_url": "/",
         "sign_out_url": "/sign-out/",
         "live_url": "/ws/",

@@ -7,7 +7,7 @@ from typing import Any
 
 from common.unit_of_work import unit_of_work
 from config.demo.names import phone
-from config.demo.town import PLACES, ROOT, Cast
+from config.demo.town import PLACES, Cast
 from grids.people.demo_links import demo_sign_in_link
 from grids.people.models import ApiToken, Member
 from grids.people.services import issue_token
@@ -44,21 +44,8 @@ def cast_of() -> Cast:
 def describe(*, cast: Cast, now: datetime) -> dict[str, Any]:
     """Return what `demo --json` writes, all of the captain's community, with fresh tokens."""
     community = Community.objects.get(code=PLACES[1].code)
-    assert ROOT in PLACES[1].code
     volunteers = _volunteers(community, {getattr(cast, field.name).pk for field in fields(cast)})
-    roles = [
-        "captain",
-        "reviewer",
-        "bookkeeper",
-        "dispatcher",
-        "auditor",
-        "elder",
-        "kitchen",
-        "merchant",
-        "administrator",
-        "neighbour",
-    ]
-    people = {name: getattr(cast, name) for name in roles}
+    people = {name: getattr(cast, name) for name in _NUMBERS}
     with unit_of_work() as work:
         everybody = [*people.values(), *volunteers]
         ApiToken.objects.filter(member__in=everybody, label=_LABEL).delete()

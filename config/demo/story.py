@@ -9,16 +9,18 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import requests
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.db.models import Sum
 from shapely import Point, from_wkb
 
 from common import clock
+from common.money import credits_text
 from common.unit_of_work import unit_of_work
 from config.demo.town import SEED, ZONE, Cast, DemoTown
 from config.wsgi import application
@@ -26,6 +28,7 @@ from grids.people.models import Member
 from grids.people.services import issue_token
 from grids.places.models import CellShape
 from patrols.shifts.models import Seat
+from timebank.earning.models import HourLog
 
 Say = Callable[[str, int, int], None]
 
@@ -52,7 +55,7 @@ class Told:
     redeemed: int = 0
     charged: int = 0
     given: int = 0
-    notes: list[str] = field(default_factory=list)
+    issued: str = "0.00"
 
 
 class _Quiet(WSGIRequestHandler):
@@ -124,7 +127,7 @@ def tell(*, town: DemoTown, address: str, story_on: date, say: Say) -> Told:
     teller.noon(story_on + timedelta(days=1))
     teller.evening(story_on + timedelta(days=1))
     teller.approvals(story_on + timedelta(days=1), time(21, 45), reject_one=False)
-    return teller.told
+    return teller.counted()
 
 
 class _Teller:
@@ -139,6 +142,13 @@ class _Teller:
             shape.cell_id: from_wkb(bytes(shape.geometry))
             for shape in CellShape.objects.filter(cell__in=town.cells, plan__state="published")
         }
+
+    def counted(self) -> Told:
+        """Return the figures, those the API doesn't tell counted in the books."""
+        hours = HourLog.objects.filter(state=HourLog.State.APPROVED)
+        self.told.automatic = hours.filter(automatic=True).count()
+        self.told.issued = credits_text(hours.aggregate(all=Sum("credits_earned"))["all"] or 0)
+        return self.told
 
     def at(self, day: date, moment: time) -> Any:
         """Hold the clock at a local moment of the town."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -36,7 +37,7 @@ class OutsideAllCells(NotFound):
     """The point lies in no published cell."""
 
     code = "outside_all_cells"
-    detail = "This point is in no cell. Check that it is lat, lon in WGS84."
+    detail = _("This point is in no cell. Check that it is lat, lon in WGS84.")
 
 
 class _ByPath(ByIdPagination):

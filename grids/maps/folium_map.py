@@ -19,6 +19,7 @@ from grids.maps.layers import CellMark
 
 # Light and dark differ as much as the colours do, and gaps are dashed: nobody has to tell red
 # from green. The same kinds are in the style sheet's `.swatch--…`.
+Buffer = bytes | memoryview
 STYLES: dict[str, dict[str, Any]] = {
     "none": {"color": "#8a4b00", "weight": 2.5, "dashArray": "6 4", "fillColor": "#f2b544"},
     "part": {"color": "#1f5b4d", "weight": 1.5, "dashArray": "2 4", "fillColor": "#8fc2b1"},
@@ -64,8 +65,8 @@ def render(
     *,
     features: Iterable[dict[str, Any]],
     marks: Mapping[int, CellMark],
-    streets: Iterable[bytes],
-    buildings: Iterable[bytes],
+    streets: Iterable[Buffer],
+    buildings: Iterable[Buffer],
     nonce: str,
 ) -> str:
     """Return a whole HTML page; its inline scripts and styles carry the CSP `nonce`."""
@@ -97,15 +98,17 @@ def _cell(feature: dict[str, Any], mark: CellMark | None) -> folium.GeoJson:
         mark.text if mark else _("No patrol tonight"),
     ]
     style = {**STYLES[kind_of(mark)], "fillOpacity": 0.5}
-    return folium.GeoJson(
+    words = "<br>".join(escape(line) for line in lines)
+    drawn = folium.GeoJson(
         {"type": "Feature", "geometry": feature["geometry"], "properties": {}},
         style_function=lambda _feature, style=style: style,
-        tooltip=folium.Tooltip("<br>".join(escape(line) for line in lines), sticky=False),
-        popup=folium.Popup("<br>".join(escape(line) for line in lines)),
+        tooltip=folium.Tooltip(words, sticky=False),
     )
+    drawn.add_child(folium.Popup(words))
+    return drawn
 
 
-def _outline(name: str, wkbs: Iterable[bytes], *, colour: str, fill: bool) -> folium.FeatureGroup:
+def _outline(name: str, wkbs: Iterable[Buffer], *, colour: str, fill: bool) -> folium.FeatureGroup:
     group = folium.FeatureGroup(name=name)
     shapes = [from_wkb(bytes(wkb)) for wkb in wkbs]
     if shapes:

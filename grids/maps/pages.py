@@ -46,9 +46,10 @@ def community_map(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "maps/community.html", context)
 
 
+# The decorator's stubs know only views without arguments.
 @require_safe
 @login_required
-@csp_update({"script-src": [SELF, NONCE], "style-src": [SELF, NONCE]})
+@csp_update({"script-src": [SELF, NONCE], "style-src": [SELF, NONCE]})  # type: ignore[arg-type]
 def community_frame(request: HttpRequest, code: str) -> HttpResponse:
     """Serve the folium map itself, with a content policy of its own."""
     community = queries.community_visible_to(request.user, code=code)

@@ -1,14 +1,15 @@
 """Draw a community's cells from its stored buildings and streets."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from shapely import from_wkb
 
 from common.errors import BadInput
 from grids.places.models import Building, CellPlan, Community, Street
 from grids.places.services import DrawnCell, NothingToDraw, save_plan
-from grids.zoning import draw, problem
+from grids.zoning import problem
+from grids.zoning.draw import draw_cells
 from grids.zoning.plan import CellPlan as Drawing
 
 
@@ -27,7 +28,7 @@ def draw_community(*, community: Community, band_min: int, band_max: int, seed: 
             dwellings=row.dwellings,
             lon=row.lon,
             lat=row.lat,
-            footprint=from_wkb(bytes(row.geometry)),
+            footprint=cast("problem.Footprint", from_wkb(bytes(row.geometry))),
             street=row.street_name or None,
         )
         for row in Building.objects.filter(community=community).order_by("pk")
@@ -37,13 +38,13 @@ def draw_community(*, community: Community, band_min: int, band_max: int, seed: 
     streets = [
         problem.Street(
             id=row.pk,
-            line=from_wkb(bytes(row.geometry)),
+            line=cast("problem.Line", from_wkb(bytes(row.geometry))),
             highway=row.highway or None,
             name=row.name or None,
         )
         for row in Street.objects.filter(community=community).order_by("pk")
     ]
-    return draw.draw_cells(buildings, streets, band=band, seed=seed)
+    return draw_cells(buildings, streets, band=band, seed=seed)
 
 
 def save_drawing(*, community: Community, drawing: Drawing, seed: int, now: datetime) -> CellPlan:

@@ -195,7 +195,8 @@ def _open_holes(
             inner = [
                 k
                 for k in shapely.STRtree(result).query(ring, predicate="intersects")
-                if k != c and ring.contains(result[k].representative_point())
+                # A part of a cell counts too: filling the hole would lay this cell over it.
+                if k != c and shapely.intersection(ring, result[k], grid_size=0.001).area > 0.5
             ]
             own = shapely.points(fabric.xy[cell_of == c])
             if not inner:
