@@ -1,6 +1,7 @@
 """Verbs about people: each needs an open unit of work (see docs/one-write.md)."""
 
 from grids.people.services.erasure import erase_member
+from grids.people.services.members import ImportRefused, import_members
 from grids.people.services.profile import (
     give_consent,
     set_language,
@@ -22,12 +23,14 @@ from grids.people.services.sign_in import (
 __all__ = [
     "CODE_LIVES",
     "CodeExpired",
+    "ImportRefused",
     "WrongCode",
     "add_proxy",
     "end_proxy",
     "erase_member",
     "give_consent",
     "grant_role",
+    "import_members",
     "issue_token",
     "request_code",
     "revoke_role",
