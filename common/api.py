@@ -93,10 +93,6 @@ class CreditsField(serializers.CharField):
         "positive": "The amount must be more than 0.",
     }
 
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("max_length", 16)
-        super().__init__(**kwargs)
-
     def to_internal_value(self, data: Any) -> Any:
         try:
             amount = parse_credits(data)

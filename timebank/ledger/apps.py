@@ -15,8 +15,12 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from common import jobs
-        from timebank.ledger import guards, seals
+        from grids.people import registries
+        from timebank.ledger import guards, personal, seals
 
         post_migrate.connect(guards.install_after_migrate, sender=self)
         checks.register(checks.Tags.database)(guards.check_guards)
         jobs.register("seal the ledgers", every=timedelta(days=1), run=seals.seal_all)
+        registries.add_me_part("account", personal.me_part)
+        registries.add_export_part("accounts", personal.export_part)
+        registries.add_eraser(personal.erase)

@@ -1,7 +1,18 @@
 """Reading the books."""
 
-from grids.people.models import Member
-from timebank.ledger.models import Account, Ledger
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet, Sum
+
+from common.money import credits_text
+from grids.people.models import Member, Role
+from grids.people.rules import holds_on, roles_of, today
+from timebank.ledger.models import Account, Ledger, Transfer
+
+KEEPERS = {Role.Kind.BOOKKEEPER, Role.Kind.AUDITOR, Role.Kind.ADMINISTRATOR}
+MOVING = [Transfer.Phase.POSTED, Transfer.Phase.POST]
 
 
 def account_of(member: Member) -> Account | None:
@@ -14,3 +25,108 @@ def account_of(member: Member) -> Account | None:
         ledger__community_id=member.community_id,
         ledger__unit=Ledger.Unit.CREDIT,
     ).first()
+
+
+def accounts_visible_to(actor: Member) -> QuerySet[Account]:
+    """Return the accounts whose lines `actor` may read.
+
+    Their own, their household's, those of people they act for, their partner's as its staff,
+    and as bookkeeper, auditor or administrator all of the community or organisation.
+    """
+    seen = Q(member=actor) | Q(
+        kind=Account.Kind.MEMBER, member__proxies__in=actor.acts_for.filter(holds_on(today()))
+    )
+    if actor.household_id is not None:
+        seen |= Q(household_id=actor.household_id)
+    for role in roles_of(actor):
+        if role.kind in KEEPERS and role.community is not None:
+            seen |= Q(ledger__community__path__startswith=role.community.path)
+        elif role.kind in KEEPERS and role.organisation_id is not None:
+            seen |= Q(organisation_id=role.organisation_id)
+        elif role.kind == Role.Kind.PARTNER_STAFF and role.organisation_id is not None:
+            seen |= Q(kind=Account.Kind.PARTNER, organisation_id=role.organisation_id)
+    return Account.objects.filter(pk__in=Account.objects.filter(seen).values("pk")).select_related(
+        "member", "household", "organisation", "ledger"
+    )
+
+
+def lines_of(account: Account) -> QuerySet[Transfer]:
+    """Return what touched this account; a hold touches only whoever pays."""
+    return Transfer.objects.filter(
+        Q(debit=account) | Q(credit=account, phase__in=MOVING)
+    ).select_related(
+        "posting",
+        "debit__member", "debit__household", "debit__organisation",
+        "credit__member", "credit__household", "credit__organisation",
+    )  # fmt: skip
+
+
+def balance_of(account: Account, *, before: datetime | None = None) -> int:
+    """Return the balance now or just before an instant, in hundredths.
+
+    Open-ended kinds are summed; the others carry a balance after each line.
+    """
+    if before is None and account.locked:
+        return account.balance
+    lines = Transfer.objects.filter(phase__in=MOVING)
+    if before is not None:
+        lines = lines.filter(at__lt=before)
+    if not account.locked:
+        came = lines.filter(credit=account).aggregate(sum=Sum("amount"))["sum"] or 0
+        went = lines.filter(debit=account).aggregate(sum=Sum("amount"))["sum"] or 0
+        return int(came - went)
+    mine = lines.filter(Q(debit=account) | Q(credit=account)).order_by("-pk")
+    last = mine.values_list("debit_id", "debit_balance", "credit_balance").first()
+    if last is None:
+        return 0
+    return int((last[1] if last[0] == account.pk else last[2]) or 0)
+
+
+def owner_name(account: Account) -> str:
+    """Name who an account belongs to, or what it is for."""
+    owner = account.member or account.household or account.organisation
+    if owner is not None:
+        return str(owner)
+    return account.name or str(account.get_kind_display())
+
+
+def account_data(account: Account) -> dict[str, Any]:
+    """Return an account as the API shows it."""
+    balance = balance_of(account)
+    return {
+        "id": account.pk,
+        "kind": account.kind,
+        "owner": owner_name(account),
+        "balance": credits_text(balance),
+        "held": credits_text(account.held),
+        "available": credits_text(account.available),
+    }
+
+
+def line_data(account: Account, transfer: Transfer) -> dict[str, Any]:
+    """Return a transfer as seen from one of its accounts."""
+    out = transfer.debit_id == account.pk
+    other = transfer.credit if out else transfer.debit
+    balance = transfer.debit_balance if out else transfer.credit_balance
+    posting = transfer.posting
+    return {
+        "id": transfer.pk,
+        "posting": posting.pk,
+        "at": transfer.at,
+        "reason": posting.reason,
+        "text": str(posting.get_reason_display()),
+        "memo": posting.memo,
+        "phase": transfer.phase,
+        "direction": "out" if out else "in",
+        "moved": transfer.phase in MOVING,
+        "amount": credits_text(transfer.amount),
+        "balance": None if balance is None else credits_text(balance),
+        "other": {"id": other.pk, "name": owner_name(other)},
+        "reverses": posting.reverses_id,
+        "hold": transfer.pending_of_id,
+    }
+
+
+def lines_data(account: Account, transfers: Iterable[Transfer]) -> list[dict[str, Any]]:
+    """Return several lines of one account."""
+    return [line_data(account, transfer) for transfer in transfers]

@@ -1,5 +1,7 @@
 """Partners and what they offer for credits: meals, goods, services."""
 
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -39,17 +41,48 @@ class Offer(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     title = models.CharField(max_length=120)
     description = models.CharField(max_length=400, blank=True)
-    price = models.PositiveIntegerField()
+    price = models.PositiveIntegerField(validators=[MaxValueValidator(1_000_000)])
     daily_seats = models.PositiveIntegerField(null=True, blank=True)
     serves_from = models.TimeField(null=True, blank=True)
     serves_until = models.TimeField(null=True, blank=True)
     weekdays = models.CharField(
-        max_length=7, default="1234567", help_text=_("Days served: 1 is Monday, 7 Sunday")
+        max_length=7,
+        default="1234567",
+        validators=[RegexValidator("^[1-7]{1,7}$")],
+        help_text=_("Days served: 1 is Monday, 7 Sunday"),
     )
     active = models.BooleanField(default=True)
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(price__lte=1_000_000), name="price_in_bounds"),
+            models.CheckConstraint(
+                condition=Q(daily_seats__isnull=True) | Q(serves_until__gt=F("serves_from")),
+                name="seats_need_hours",
+            ),
+        ]
+
     def __str__(self) -> str:
         return self.title
+
+    def hour_errors(self) -> dict[str, list[str]]:
+        """Say what is wrong with price, seats and hours, by field."""
+        errors: dict[str, list[str]] = {}
+        if not 0 <= self.price <= 1_000_000:
+            errors["price"] = [str(_("Between 0 and 10000 credits."))]
+        if self.daily_seats is None:
+            return errors
+        if self.serves_from is None or self.serves_until is None:
+            errors["serves_from"] = [str(_("An offer with seats needs hours."))]
+        elif self.serves_until <= self.serves_from:
+            errors["serves_until"] = [str(_("It ends after it starts, on the same day."))]
+        return errors
+
+    def clean(self) -> None:
+        """Let the admin show the same errors."""
+        errors = self.hour_errors()
+        if errors:
+            raise ValidationError(errors)
 
 
 class Slot(models.Model):

@@ -1,7 +1,17 @@
 """Where this app's pages (`urlpatterns`) and API calls (`api_urlpatterns`) live."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from timebank.spending import api
 
 app_name = "spending"
 urlpatterns: list[URLPattern] = []
-api_urlpatterns: list[URLPattern] = []
+api_urlpatterns: list[URLPattern] = [
+    path("offers", api.OffersView.as_view(), name="offers"),
+    path("bookings", api.BookingsView.as_view(), name="bookings"),
+    path("bookings/<id:booking_id>", api.BookingView.as_view(), name="booking"),
+    path("bookings/<id:booking_id>/cancel", api.CancelView.as_view(), name="cancel"),
+    path("redemptions", api.RedemptionsView.as_view(), name="redemptions"),
+    path("charges", api.ChargesView.as_view(), name="charges"),
+    path("me/pay-code", api.PayCodeView.as_view(), name="pay-code"),
+]

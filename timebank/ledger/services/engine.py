@@ -1,90 +1,34 @@
-"""The only code that moves credits: post, hold, resolve, reverse.
-
-These are the engine's verbs. Whether the actor may do the deed is decided by the service that
-calls them (approving hours, booking, charging, giving); here it is decided whether the books
-can bear it. They need an open unit of work and lock accounts last, in id order.
-"""
+"""How a posting is judged and written: lock, judge, insert, move the balances."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
-from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError, KeyReused, NotFound
 from common.locks import lock
 from common.money import credits_text
 from common.unit_of_work import current
-from grids.people.models import Household, Member, Organisation
-from grids.places.models import Community
+from grids.people.models import Member
 from timebank.ledger.canonical import payload_hash
 from timebank.ledger.events import record_change
-from timebank.ledger.models import Account, Ledger, Posting, Transfer
+from timebank.ledger.models import Account, Posting, Transfer
+from timebank.ledger.services.refusals import (
+    AccountClosed,
+    AlreadyResolved,
+    AlreadyReversed,
+    InsufficientCredits,
+    MoreThanHeld,
+)
 
 Phase = Transfer.Phase
 MOST = 10**14  # hundredths in one transfer; far above any community's books
 
 
-class InsufficientCredits(DomainError):
-    """The payer's available credits don't cover it; `available` is a string of credits."""
-
-    code = "insufficient_credits"
-    detail = _("There are not enough credits on the account.")
-
-
-class AlreadyResolved(DomainError):
-    """The hold was paid, released or expired before; `phase` says which."""
-
-    code = "already_resolved"
-    detail = _("This hold was settled already.")
-
-
-class AlreadyReversed(DomainError):
-    """The posting was corrected before; a posting is reversed once."""
-
-    code = "already_reversed"
-    detail = _("This posting was corrected already.")
-
-
-class NotReversible(DomainError):
-    """The posting only holds or releases credits: void the hold instead."""
-
-    code = "not_reversible"
-    detail = _("A hold is released, not corrected.")
-
-
-class MoreThanHeld(DomainError):
-    """A hold can't be paid beyond its amount."""
-
-    code = "more_than_held"
-    detail = _("This is more than the amount held.")
-
-
-class AccountClosed(DomainError):
-    """The account belongs to somebody who left."""
-
-    code = "account_closed"
-    detail = _("This account is closed.")
-
-
 @dataclass(frozen=True)
-class Move:
-    """`amount` hundredths from account `debit` to account `credit`; ids of one ledger.
-
-    `phase` is "posted" (now) or "pending" (a hold on the debit account).
-    """
-
-    debit: int
-    credit: int
-    amount: int
-    phase: str = Phase.POSTED
-
-
-@dataclass(frozen=True)
-class _Line:
+class Line:
     debit: int
     credit: int
     amount: int
@@ -94,13 +38,13 @@ class _Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Entry:
+class Entry:
     """What one posting says, before it is judged."""
 
     actor: Member | None
     key: str
     reason: str
-    lines: Sequence[_Line]
+    lines: Sequence[Line]
     memo: str = ""
     source: tuple[str, int | None] = ("", None)
     rule_version: int | None = None
@@ -125,188 +69,7 @@ class _Entry:
         )
 
 
-def ensure_account(
-    *,
-    community: Community,
-    kind: str,
-    now: datetime,
-    member: Member | None = None,
-    household: Household | None = None,
-    organisation: Organisation | None = None,
-    name: str = "",
-) -> Account:
-    """Return the credit account of this kind and owner, opening it (and the ledger) if needed.
-
-    Safe when two do it at once: the unique constraints decide and the loser reads the winner's.
-    `fund` and `clearing` accounts are told apart by `name`.
-    """
-    current()
-    owner: dict[str, Any] = {
-        "kind": kind,
-        "member": member,
-        "household": household,
-        "organisation": organisation,
-    }
-    if kind in {Account.Kind.FUND, Account.Kind.CLEARING}:
-        owner["name"] = name
-    wanted = {
-        Account.Kind.MEMBER: member,
-        Account.Kind.HOUSEHOLD: household,
-        Account.Kind.ORGANISATION: organisation,
-        Account.Kind.PARTNER: organisation,
-    }
-    if kind in wanted and wanted[Account.Kind(kind)] is None:
-        raise ValueError(f"an account of kind {kind} needs its owner")
-    found = Account.objects.filter(
-        ledger__community=community, ledger__unit=Ledger.Unit.CREDIT, **owner
-    ).first()
-    if found is not None:
-        return found
-    ledger, _created = Ledger.objects.get_or_create(community=community, unit=Ledger.Unit.CREDIT)
-    floor = None if kind in Account.OPEN_ENDED else 0
-    account, _created = Account.objects.get_or_create(
-        ledger=ledger, **owner, defaults={"floor": floor, "opened_at": now, **_named(owner, name)}
-    )
-    return account
-
-
-def _named(owner: dict[str, Any], name: str) -> dict[str, str]:
-    return {} if "name" in owner else {"name": name}
-
-
-def post(
-    *,
-    actor: Member | None,
-    key: str,
-    reason: str,
-    moves: Iterable[Move],
-    now: datetime,
-    memo: str = "",
-    source: tuple[str, int | None] = ("", None),
-    rule_version: int | None = None,
-) -> Posting:
-    """Write one posting; it stands or falls whole.
-
-    The same actor, key and payload return the first posting without a second effect. Moves are
-    judged in the order given. Raises KeyReused, InsufficientCredits, AccountClosed, NotFound.
-    """
-    lines = [_Line(m.debit, m.credit, m.amount, m.phase) for m in moves]
-    if not all(line.phase in {Phase.POSTED, Phase.PENDING} for line in lines):
-        raise ValueError("post() takes posted and pending moves; resolve() settles holds")
-    entry = _Entry(
-        actor=actor,
-        key=key,
-        reason=reason,
-        lines=lines,
-        memo=memo,
-        source=source,
-        rule_version=rule_version,
-    )
-    return _write(entry, now)[0]
-
-
-def hold(
-    *,
-    actor: Member | None,
-    key: str,
-    debit: int,
-    credit: int,
-    amount: int,
-    now: datetime,
-    source: tuple[str, int | None],
-    memo: str = "",
-    reason: str = Posting.Reason.BOOKED,
-) -> Transfer:
-    """Hold `amount` of the debit account for the credit account; return the pending transfer.
-
-    Holds never draw on an overdraft. Raises as `post` does.
-    """
-    entry = _Entry(
-        actor=actor,
-        key=key,
-        reason=reason,
-        lines=[_Line(debit, credit, amount, Phase.PENDING)],
-        memo=memo,
-        source=source,
-    )
-    return _write(entry, now)[1][0]
-
-
-def resolve(
-    *,
-    actor: Member | None,
-    key: str,
-    pending_id: int,
-    phase: str,
-    now: datetime,
-    reason: str,
-    amount: int | None = None,
-    memo: str = "",
-    source: tuple[str, int | None] | None = None,
-) -> Posting:
-    """Settle a hold exactly once: "post" pays up to its amount and releases the rest,
-    "void" and "expire" release all of it.
-
-    `source` is the hold's own unless given. Raises AlreadyResolved, MoreThanHeld, NotFound.
-    """
-    if phase not in {Phase.POST, Phase.VOID, Phase.EXPIRE}:
-        raise ValueError(f"a hold is settled by post, void or expire, not {phase}")
-    pending = (
-        Transfer.objects.select_related("posting")
-        .filter(pk=pending_id, phase=Phase.PENDING)
-        .first()
-    )
-    if pending is None:
-        raise NotFound
-    paid = pending.amount if amount is None or phase != Phase.POST else amount
-    line = _Line(
-        pending.debit_id,
-        pending.credit_id,
-        paid,
-        phase,
-        pending_of=pending.pk,
-        released=pending.amount,
-    )
-    origin = pending.posting
-    entry = _Entry(
-        actor=actor,
-        key=key,
-        reason=reason,
-        lines=[line],
-        memo=memo,
-        source=source or (origin.source_type, origin.source_id),
-    )
-    return _write(entry, now)[0]
-
-
-def reverse(
-    *, actor: Member | None, key: str, posting_id: int, reason_text: str, now: datetime
-) -> Posting:
-    """Correct a posting by a new one that moves everything back and names it; once.
-
-    `reason_text` is what the people concerned read. Raises AlreadyReversed, NotReversible,
-    InsufficientCredits (what was received is spent already), NotFound.
-    """
-    original = Posting.objects.filter(pk=posting_id).first()
-    if original is None:
-        raise NotFound
-    moved = original.transfers.filter(phase__in=[Phase.POSTED, Phase.POST]).order_by("-pk")
-    lines = [_Line(t.credit_id, t.debit_id, t.amount, Phase.POSTED) for t in moved]
-    if not lines:
-        raise NotReversible
-    entry = _Entry(
-        actor=actor,
-        key=key,
-        reason=Posting.Reason.REVERSED,
-        lines=lines,
-        memo=reason_text,
-        source=(original.source_type, original.source_id),
-        reverses=original.pk,
-    )
-    return _write(entry, now)[0]
-
-
-def _write(entry: _Entry, now: datetime) -> tuple[Posting, list[Transfer]]:
+def write(entry: Entry, now: datetime) -> tuple[Posting, list[Transfer]]:
     """Lock, judge, then write posting, transfers and balances; or return what the key did."""
     current()
     _check_shape(entry)
@@ -341,7 +104,7 @@ def _write(entry: _Entry, now: datetime) -> tuple[Posting, list[Transfer]]:
     return posting, transfers
 
 
-def _check_shape(entry: _Entry) -> None:
+def _check_shape(entry: Entry) -> None:
     """Refuse what only a programming error can ask for."""
     if not entry.lines:
         raise ValueError("a posting moves something")
@@ -354,7 +117,7 @@ def _check_shape(entry: _Entry) -> None:
             raise ValueError("an amount above 0 moves between two accounts")
 
 
-def _lock_accounts(lines: Sequence[_Line]) -> dict[int, Account]:
+def _lock_accounts(lines: Sequence[Line]) -> dict[int, Account]:
     """Lock what these lines change, in id order, and read the rest; one ledger or ValueError.
 
     A hold and its release change only the debit account, so a kitchen's account isn't a
@@ -374,7 +137,7 @@ def _lock_accounts(lines: Sequence[_Line]) -> dict[int, Account]:
     return accounts
 
 
-def _judge(entry: _Entry, accounts: dict[int, Account]) -> list[Account]:
+def _judge(entry: Entry, accounts: dict[int, Account]) -> list[Account]:
     """Raise the refusal that applies, or return the locked accounts that will change.
 
     Works on a scratch copy of the numbers: nothing is changed yet.
@@ -404,7 +167,7 @@ def _judge(entry: _Entry, accounts: dict[int, Account]) -> list[Account]:
     return [touched[pk] for pk in sorted(touched)]
 
 
-def _take(debit: Account, state: list[int], line: _Line) -> None:
+def _take(debit: Account, state: list[int], line: Line) -> None:
     """Take one line from the scratch numbers [balance, held] of its debit account."""
     balance, held = state
     if line.phase in {Phase.POSTED, Phase.PENDING}:
@@ -421,7 +184,7 @@ def _take(debit: Account, state: list[int], line: _Line) -> None:
     state[1] += line.amount if line.phase == Phase.PENDING else -line.released
 
 
-def _apply(entry: _Entry, accounts: dict[int, Account], posting: Posting) -> list[Transfer]:
+def _apply(entry: Entry, accounts: dict[int, Account], posting: Posting) -> list[Transfer]:
     """Move the numbers on the locked accounts and build the rows that say so."""
     rows = []
     for line in entry.lines:
@@ -451,7 +214,7 @@ def _apply(entry: _Entry, accounts: dict[int, Account], posting: Posting) -> lis
     return rows
 
 
-def _insert_posting(entry: _Entry, ledger_id: int, digest: str, at: datetime) -> Posting | None:
+def _insert_posting(entry: Entry, ledger_id: int, digest: str, at: datetime) -> Posting | None:
     """Insert the posting, or return None when its key is taken (waiting for a twin in flight)."""
     posting = Posting(
         ledger_id=ledger_id,
@@ -489,7 +252,7 @@ def _insert_posting(entry: _Entry, ledger_id: int, digest: str, at: datetime) ->
     return posting
 
 
-def _first_outcome(entry: _Entry, digest: str) -> tuple[Posting, list[Transfer]] | None:
+def _first_outcome(entry: Entry, digest: str) -> tuple[Posting, list[Transfer]] | None:
     """Return what this key did before; raise KeyReused when it said something else."""
     posting = Posting.objects.filter(scope=entry.scope, key=entry.key).first()
     if posting is None:

@@ -1,0 +1,92 @@
+"""Statements: a period of one account, with opening and closing balance."""
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+
+from common.money import credits_text
+from timebank.ledger.models import Account
+from timebank.ledger.queries import account_data, balance_of, lines_data, lines_of
+from timebank.ledger.seals import proofs_of
+
+DAYS = 30
+MOST_LINES = 5_000
+_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True)
+class Period:
+    """Local days, both included."""
+
+    first: date
+    last: date
+
+
+def period(account: Account, first: date | None, last: date | None, now: datetime) -> Period:
+    """Fill in what was not said: up to today, thirty days."""
+    zone = ZoneInfo(account.ledger.community.zone)
+    last = last or max(now.astimezone(zone).date(), first or date(1, 1, 1))
+    return Period(first or last - timedelta(days=DAYS - 1), last)
+
+
+def statement(account: Account, days: Period, *, proofs: bool = False) -> dict[str, Any]:
+    """Return account, days, opening and closing balance, and the lines, oldest first.
+
+    With `proofs` each sealed line carries its inclusion proof (docs/ledger-format.md). At most
+    MOST_LINES lines; `complete` says whether these are all.
+    """
+    zone = ZoneInfo(account.ledger.community.zone)
+    start = datetime.combine(days.first, time(), zone)
+    end = datetime.combine(days.last + timedelta(days=1), time(), zone)
+    found = list(
+        lines_of(account).filter(at__gte=start, at__lt=end).order_by("pk")[: MOST_LINES + 1]
+    )
+    shown = found[:MOST_LINES]
+    lines = lines_data(account, shown)
+    if proofs:
+        known = proofs_of(transfer.pk for transfer in shown)
+        lines = [{**line, "proof": known.get(line["id"])} for line in lines]
+    return {
+        "account": account_data(account),
+        "from": days.first,
+        "to": days.last,
+        "opening": credits_text(balance_of(account, before=start)),
+        "closing": credits_text(balance_of(account, before=end)),
+        "lines": lines,
+        "complete": len(found) == len(shown),
+    }
+
+
+def safe_cell(text: str) -> str:
+    """Keep a spreadsheet from running a cell that somebody typed as a formula."""
+    return f"'{text}" if text.startswith(_RISKY) else text
+
+
+def statement_csv(data: dict[str, Any]) -> str:
+    """Write a statement as CSV for spreadsheets, with a byte order mark for Chinese."""
+    out = io.StringIO()
+    out.write("\ufeff")
+    writer = csv.writer(out)
+    writer.writerow(
+        [_("Time"), _("What"), _("With"), _("Note"), _("In"), _("Out"), _("Held"), _("Balance")]
+    )
+    for line in data["lines"]:
+        moved, direction = line["moved"], line["direction"]
+        writer.writerow(
+            [
+                line["at"].isoformat(timespec="seconds"),
+                safe_cell(line["text"]),
+                safe_cell(line["other"]["name"]),
+                safe_cell(line["memo"]),
+                line["amount"] if moved and direction == "in" else "",
+                line["amount"] if moved and direction == "out" else "",
+                line["amount"] if line["phase"] == "pending" else "",
+                line["balance"] or "",
+            ]
+        )
+    return out.getvalue()

@@ -1,0 +1,30 @@
+"""What spending does by itself: servings ahead, lapsed bookings, old pay codes."""
+
+from datetime import datetime
+
+from common.unit_of_work import unit_of_work
+from timebank.spending import queries, services
+from timebank.spending.models import Offer
+from timebank.spending.services.bookings import GRACE
+from timebank.spending.services.charges import forget_old_codes
+
+
+def make_servings(now: datetime) -> None:
+    """Make the coming servings of every offer with daily seats."""
+    offers = Offer.objects.filter(daily_seats__isnull=False).select_related("partner__community")
+    for offer in offers:
+        with unit_of_work(now=now):
+            services.materialise_slots(offer=offer, now=now)
+
+
+def lapse_bookings(now: datetime) -> None:
+    """Let go of bookings that nobody fetched, each in its own transaction."""
+    for pk in list(queries.due_to_lapse(now - GRACE).values_list("pk", flat=True)):
+        with unit_of_work(now=now):
+            services.lapse_booking(booking_id=pk, now=now)
+
+
+def forget_pay_codes(now: datetime) -> None:
+    """Delete pay codes that expired a day ago."""
+    with unit_of_work(now=now):
+        forget_old_codes(now)

@@ -1,0 +1,49 @@
+"""Who may sell, book and pay for whom."""
+
+from django.db.models import Q, QuerySet
+
+from grids.people.models import Member, Role
+from grids.people.rules import acts_for, has_role, roles_of
+from timebank.spending.models import Partner
+
+Kind = Role.Kind
+
+
+def partners_of_staff(actor: Member) -> QuerySet[Partner]:
+    """Return the partners at whose counter `actor` may stand today."""
+    wanted = Q(pk__in=[])
+    for role in roles_of(actor):
+        if role.kind != Kind.PARTNER_STAFF:
+            continue
+        if role.organisation_id is not None:
+            wanted |= Q(organisation=role.organisation)
+        elif role.community is not None:
+            wanted |= Q(community__path__startswith=role.community.path)
+    return Partner.objects.filter(wanted).select_related("organisation", "community")
+
+
+def is_staff_of(actor: Member, partner: Partner) -> bool:
+    """Say whether `actor` serves at this partner."""
+    return has_role(actor, [Kind.PARTNER_STAFF], organisation=partner.organisation)
+
+
+def may_keep_catalogue(actor: Member, partner: Partner) -> bool:
+    """Say whether `actor` may change what this partner offers."""
+    return is_staff_of(actor, partner) or has_role(
+        actor, [Kind.ADMINISTRATOR, Kind.STOREKEEPER], community=partner.community
+    )
+
+
+def may_book_for(actor: Member, member: Member) -> bool:
+    """Say whether `actor` may book for `member`: themselves, as proxy, or as their captain."""
+    if acts_for(actor, member):
+        return True
+    cell = member.home.cell if member.home is not None else None
+    if cell is not None:
+        return has_role(actor, [Kind.CAPTAIN], cell=cell)
+    return has_role(actor, [Kind.CAPTAIN], community=member.community)
+
+
+def may_watch(actor: Member, partner_id: int) -> bool:
+    """Say whether `actor` may follow the partner's topic: its staff."""
+    return partners_of_staff(actor).filter(pk=partner_id).exists()
