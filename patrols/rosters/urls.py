@@ -1,7 +1,19 @@
 """Where this app's pages (`urlpatterns`) and API calls (`api_urlpatterns`) live."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from patrols.rosters import api
 
 app_name = "rosters"
 urlpatterns: list[URLPattern] = []
-api_urlpatterns: list[URLPattern] = []
+api_urlpatterns: list[URLPattern] = [
+    path("rosters", api.RostersView.as_view(), name="rosters"),
+    path("rosters/<id:run_id>", api.RosterView.as_view(), name="roster"),
+    path("rosters/<id:run_id>/apply", api.ApplyView.as_view(), name="roster-apply"),
+    path(
+        "shifts/<id:shift_id>/replacements",
+        api.ReplacementsView.as_view(),
+        name="shift-replacements",
+    ),
+    path("me/availability", api.AvailabilityView.as_view(), name="availability"),
+]

@@ -15,9 +15,12 @@ class ShiftsConfig(AppConfig):
 
     def ready(self) -> None:
         from common import jobs
-        from patrols.shifts import guards
+        from patrols.shifts import guards, rules
         from patrols.shifts import jobs as ours
+        from realtime import registry
 
         post_migrate.connect(guards.install_after_migrate, sender=self, dispatch_uid="seat-guards")
         checks.register(guards.check_guards, checks.Tags.database)
+        registry.register("community", may_subscribe=rules.may_watch_community)
+        registry.register("cell", may_subscribe=rules.may_watch_cell)
         jobs.register("make_shifts", every=timedelta(hours=1), run=ours.run)

@@ -47,3 +47,15 @@ def sees_community(actor: Member, community: Community) -> bool:
 def claims_close_at(shift: Shift) -> datetime:
     """Return when claiming ends: as long as a check-in still counts as on time."""
     return shift.starts_at + timedelta(minutes=shift.late_minutes)
+
+
+def may_watch_community(member: Member, community_id: int) -> bool:
+    """Say whether a socket of this member may follow `community:<id>`: ids and counts only."""
+    community = Community.objects.filter(pk=community_id).first()
+    return community is not None and sees_community(member, community)
+
+
+def may_watch_cell(member: Member, cell_id: int) -> bool:
+    """Say whether a socket of this member may follow `cell:<id>`, which carries names."""
+    cell = Cell.objects.select_related("community").filter(pk=cell_id).first()
+    return cell is not None and leads(member, community=cell.community, cell=cell)

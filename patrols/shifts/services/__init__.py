@@ -1,6 +1,7 @@
 """Everything that may be done to shifts and seats."""
 
 from patrols.shifts.services.duties import DutyFields, SeatsTaken
+from patrols.shifts.services.planned import seat_planned
 from patrols.shifts.services.seats import (
     AlreadyClaimed,
     MissingSkill,
@@ -49,4 +50,5 @@ __all__ = [
     "materialise_shifts",
     "release_seat",
     "seat_member",
+    "seat_planned",
 ]
