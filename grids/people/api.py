@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -194,7 +195,7 @@ class MyExport(Endpoint):
     @extend_schema(
         tags=["people"],
         summary="Download my personal data",
-        responses={200: serializers.DictField()},
+        responses={200: OpenApiTypes.OBJECT},
         examples=[
             OpenApiExample(
                 "export",

@@ -10,6 +10,6 @@ class PeopleConfig(AppConfig):
     label = "people"
 
     def ready(self) -> None:
-        from grids.people import cleanup
+        from grids.people import cleanup, schema  # noqa: F401 (the import registers it)
 
         cleanup.register()
