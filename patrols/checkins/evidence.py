@@ -27,15 +27,19 @@ REASONS: dict[str, str | Promise] = {
 
 def read(evidence: dict[str, Any]) -> list[EvidenceLine]:
     """Return one line per check-in, one per reason to look twice."""
-    lines = [*_lines("in", evidence.get("in")), *_lines("out", evidence.get("out"))]
-    if "in" not in evidence:
-        lines.insert(0, EvidenceLine(_("No check-in: counted from the start."), good=False))
+    lines = []
+    if "in" in evidence:
+        lines += _lines("in", evidence["in"])
+    else:
+        lines.append(EvidenceLine(_("No check-in: counted from the start."), good=False))
+    if "out" in evidence:
+        out = _lines("out", evidence["out"])
+        said = "in" not in evidence
+        lines += [line for line in out if not (said and line.text == REASONS["out_before_in"])]
     return lines
 
 
-def _lines(kind: str, row: dict[str, Any] | None) -> list[EvidenceLine]:
-    if row is None:
-        return []
+def _lines(kind: str, row: dict[str, Any]) -> list[EvidenceLine]:
     at = date_format(timezone.localtime(datetime.fromisoformat(row["at"])), "H:i")
     how = {
         "position": _("by position"),
@@ -43,7 +47,7 @@ def _lines(kind: str, row: dict[str, Any] | None) -> list[EvidenceLine]:
         "none": _("without proof"),
     }[row["method"]]
     first = _("In at %(time)s, %(how)s") if kind == "in" else _("Out at %(time)s, %(how)s")
-    lines = [EvidenceLine(first % {"time": at, "how": how}, good=not row["reasons"])]
+    lines = [EvidenceLine(first % {"time": at, "how": how})]
     for reason in row["reasons"]:
         text = str(REASONS.get(reason, reason))
         if reason == "outside_cell" and row.get("distance_m"):

@@ -2,8 +2,13 @@
 
 from django.urls import URLPattern, path
 
+from patrols.checkins import pages
 from patrols.checkins.api import CheckInsView
 
 app_name = "checkins"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("", pages.home, name="today"),
+    path("today/part/", pages.today_part, name="today-part"),
+    path("shifts/<id:shift_id>/code/", pages.meeting_code, name="meeting-code"),
+]
 api_urlpatterns: list[URLPattern] = [path("checkins", CheckInsView.as_view(), name="checkins")]

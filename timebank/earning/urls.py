@@ -2,10 +2,13 @@
 
 from django.urls import URLPattern, path
 
-from timebank.earning import api
+from timebank.earning import api, pages
 
 app_name = "earning"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("hours/", pages.my_hours, name="hours"),
+    path("hours/review/", pages.review, name="review"),
+]
 api_urlpatterns: list[URLPattern] = [
     path("hours", api.HoursView.as_view(), name="hours"),
     path("hours/<id:hour_log_id>/approve", api.ApproveView.as_view(), name="hours-approve"),

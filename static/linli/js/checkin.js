@@ -13,6 +13,8 @@ export function wake() {
   for (const form of document.querySelectorAll("form[data-checkin]")) {
     if (form.dataset.awake) continue;
     form.dataset.awake = "yes";
+    // Until now a tap would have sent the bare form.
+    for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = false;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       checkIn(form);
