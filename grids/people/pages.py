@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from common import clock
 from common.errors import DomainError, TooMany
 from common.pages import page_write
 from common.unit_of_work import unit_of_work
@@ -88,7 +89,14 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
                 return _enter(request, found)
             form.add_error("code", str(found.detail))
     again_at = datetime.fromisoformat(request.session[_ASKED_AT]) + _ASK_AGAIN_AFTER
-    context = {"form": form, "phone": phone, "again_at": again_at, "next": _asked_next(request)}
+    left = max(0, round((again_at - clock.now()).total_seconds()))
+    context = {
+        "form": form,
+        "phone": phone,
+        "again_at": again_at,
+        "wait": f"{left // 60}:{left % 60:02d}",  # as ui.js counts it down
+        "next": _asked_next(request),
+    }
     return render(request, "people/sign_in_code.html", context, status=status)
 
 

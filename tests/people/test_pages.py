@@ -117,6 +117,15 @@ def test_the_second_step_needs_the_first(client: Client) -> None:
     assert client.get("/sign-in/code/?next=/me/")["Location"] == "/sign-in/?next=%2Fme%2F"
 
 
+def test_a_new_code_is_offered_with_the_time_to_wait(
+    client: Client, outbox: list[Message], clock: Any
+) -> None:
+    client.post("/sign-in/", {"phone": PHONE})
+    clock.shift(15)
+    page = client.get("/sign-in/code/").content.decode()
+    assert ">0:45</span>" in page
+
+
 def test_the_page_says_how_long_to_wait(client: Client, outbox: list[Message]) -> None:
     for _ in range(3):
         client.post("/sign-in/", {"phone": PHONE})
