@@ -175,10 +175,7 @@ class SocketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.hub.start(subscription, head=mark.head, pos=mark.head)
             return
         outbox.put_message({"do": "subscribed", "topic": topic, "seq": mark.head})
-        subscription.pos = pos
-        for frame in frames:
-            subscription.give(frame)
-        self.hub.start(subscription, head=mark.head, pos=subscription.pos)
+        self.hub.start(subscription, head=mark.head, pos=pos, frames=frames)
 
     def _look(
         self, parsed: tuple[registry.Kind, int], topic: str, since: int | None

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 POLL_S = 1.0
 PAGE = 200
 RING = 256
+# A replay queues no more than this: what else the socket is sent must find room.
+REPLAY_BYTES = 64 * 1024
 # The poll has a thread of its own: a crowd that reconnects must not hold it up.
 _poll_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="linli-hub")
 _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="linli-sockets")
@@ -100,7 +102,8 @@ class Stream:
             self.pos = frame.seq
             self.ring.append(frame)
             given.append(frame)
-            for subscription in self.live:
+            # A copy: a socket that can't keep up leaves while it is given the frame.
+            for subscription in list(self.live):
                 subscription.give(frame)
         if self.ahead:
             self.ahead = {seq: frame for seq, frame in self.ahead.items() if seq > self.pos}
@@ -111,7 +114,7 @@ class Stream:
         self.pos = head
         self.ring.clear()
         self.drain()
-        for subscription in self.live:
+        for subscription in list(self.live):
             subscription.pos = head
             subscription.outbox.put_message({"do": "reset", "topic": self.topic, "seq": head})
 
@@ -151,12 +154,18 @@ class Hub:
                 head = await in_thread(queries.head, CONTROL_TOPIC)
                 self._control.begin(head)
 
-    def start(self, subscription: Subscription, *, head: int, pos: int) -> None:
-        """Give what comes after `pos`, then stream; `head` is the topic's, just read."""
+    def start(
+        self, subscription: Subscription, *, head: int, pos: int, frames: Sequence[Frame] = ()
+    ) -> None:
+        """Give what comes after `pos`, then stream.
+
+        `head` is the topic's, just read; `frames` the first page after `pos`, read with it.
+        """
         subscription.stream.begin(head)
         subscription.pos = pos
-        if not self._go_live(subscription):
-            subscription.replay = asyncio.create_task(self._replay(subscription))
+        if not frames and self._go_live(subscription):
+            return
+        subscription.replay = asyncio.create_task(self._replay(subscription, frames))
 
     def close(self, subscription: Subscription) -> None:
         """Stop giving; the last one out stops the topic."""
@@ -200,23 +209,27 @@ class Hub:
         stream.live.add(subscription)
         return True
 
-    async def _replay(self, subscription: Subscription) -> None:
+    async def _replay(self, subscription: Subscription, frames: Sequence[Frame]) -> None:
         """Give the log in pages, at the client's pace, until the stream can take over."""
-        topic = subscription.stream.topic
+        topic, outbox = subscription.stream.topic, subscription.outbox
         try:
-            while not subscription.closed and not self._go_live(subscription):
+            while True:
+                for frame in frames:
+                    if outbox.queued > REPLAY_BYTES:
+                        await outbox.room()
+                    subscription.give(frame)
+                if subscription.closed or self._go_live(subscription):
+                    return
+                await outbox.room()
                 frames = await in_thread(_page, topic, subscription.pos)
                 if not frames or frames[0].seq != subscription.pos + 1:
-                    head = await in_thread(queries.head, topic)
-                    subscription.pos = head
-                    message = {"do": "reset", "topic": topic, "seq": head}
-                    subscription.outbox.put_message(message)
-                for frame in frames:
-                    subscription.give(frame)
-                await subscription.outbox.room()
+                    subscription.pos = await in_thread(queries.head, topic)
+                    message = {"do": "reset", "topic": topic, "seq": subscription.pos}
+                    outbox.put_message(message)
+                    frames = ()
         except Exception as error:  # noqa: BLE001 - the client comes back and resumes by seq
             logger.warning("replaying %s: %s", topic, error)
-            subscription.outbox.close(TRY_AGAIN)
+            outbox.close(TRY_AGAIN)
 
     # --- Events come in ------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class Outbox:
         self._send = send
         self._on_close = on_close
         self._queue: deque[tuple[str, int]] = deque()
-        self._queued = 0
+        self.queued = 0
         self._sent = 0
         self._echoed = 0
         self._checks: deque[tuple[int, int]] = deque()
@@ -55,10 +55,10 @@ class Outbox:
         if self.closed_with is not None:
             return
         self._queue.append((text, size))
-        self._queued += size
+        self.queued += size
         # Only a sender that waits for the client counts as slow: one that has not had its turn
         # yet drains the queue in the same breath.
-        full = self._queued > QUEUE_BYTES or len(self._queue) > QUEUE_FRAMES
+        full = self.queued > QUEUE_BYTES or len(self._queue) > QUEUE_FRAMES
         if full and self._stalled:
             self.close(TOO_SLOW)
             return
@@ -124,7 +124,7 @@ class Outbox:
                         await self._wait_for_echo()
                         continue
                     self._queue.popleft()
-                    self._queued -= size
+                    self.queued -= size
                     self._sent += size
                     sent += 1
                     self._stalled = True

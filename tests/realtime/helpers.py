@@ -1,12 +1,11 @@
 """Sockets and events for the tests of realtime."""
 
+import asyncio
 import json
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.db import connection
 
@@ -32,23 +31,16 @@ def happen(topic: str, *numbers: int, text: str = "") -> None:
             events.record(SomethingHappened(n=n, text=text), topics=[topic])
 
 
-def in_a_thread(work: Callable[..., Any], *args: Any) -> None:
+async def soon(work: Callable[..., Any], *args: Any) -> Any:
     """Run `work` in a thread of its own, as a request would, and close its connection."""
 
-    def run() -> None:
+    def run() -> Any:
         try:
-            work(*args)
+            return work(*args)
         finally:
             connection.close()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-
-
-async def soon(work: Callable[..., Any], *args: Any) -> None:
-    """Run `work` as a request in another thread would, without holding up the loop."""
-    await sync_to_async(in_a_thread, thread_sensitive=False)(work, *args)
+    return await asyncio.to_thread(run)
 
 
 def a_member() -> tuple[Member, str]:
@@ -88,7 +80,7 @@ def bearer(token: str) -> list[tuple[bytes, bytes]]:
 
 async def signed_in() -> tuple[Member, Socket]:
     """A member with an open socket."""
-    member, token = await sync_to_async(a_member)()
+    member, token = await soon(a_member)
     client = socket(bearer(token))
     accepted, _ = await client.connect(timeout=5)
     assert accepted

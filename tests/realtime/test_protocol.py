@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
@@ -228,13 +227,13 @@ async def test_strangers_are_refused_before_they_are_accepted() -> None:
 
 
 async def test_a_token_in_the_address_is_not_looked_at() -> None:
-    _, token = await sync_to_async(a_member)()
+    _, token = await soon(a_member)
     accepted, _ = await socket(path=f"/ws/?token={token}").connect(timeout=5)
     assert not accepted
 
 
 async def test_there_is_no_socket_elsewhere() -> None:
-    _, token = await sync_to_async(a_member)()
+    _, token = await soon(a_member)
     accepted, _ = await socket(bearer(token), path="/elsewhere/").connect(timeout=5)
     assert not accepted
 
@@ -251,7 +250,7 @@ def a_session() -> tuple[Member, str]:
 
 
 async def test_a_session_needs_an_origin_of_ours() -> None:
-    _, key = await sync_to_async(a_session)()
+    _, key = await soon(a_session)
     cookie = [(b"cookie", f"sessionid={key}".encode()), (b"host", b"localhost:8000")]
     for origin, welcome in [
         (b"http://localhost:8000", True),
@@ -269,7 +268,7 @@ async def test_a_session_needs_an_origin_of_ours() -> None:
 
 
 async def test_a_token_needs_no_origin() -> None:
-    _, token = await sync_to_async(a_member)()
+    _, token = await soon(a_member)
     client = socket([*bearer(token), (b"origin", b"https://evil.example")])
     assert (await client.connect(timeout=5))[0]
     await client.disconnect()
