@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from channels.db import database_sync_to_async
+from django.db import close_old_connections
 
 from realtime import metrics, queries, wake
 from realtime.frames import Frame
@@ -39,9 +39,22 @@ _hubs: dict[asyncio.AbstractEventLoop, "Hub"] = {}
 
 
 async def in_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """Run database work of a socket in a thread; the connection is given back afterwards."""
-    run = database_sync_to_async(work, thread_sensitive=False, executor=_threads)
-    return await run(*args)
+    """Run database work of a socket in a thread and give the connection back."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, _lent, work, args)
+
+
+async def _in_poll_thread(work: Callable[..., Any], *args: Any) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(_poll_thread, _lent, work, args)
+
+
+def _lent(work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    # As channels.db.database_sync_to_async does, in threads of our own: its default is one
+    # thread for all sockets of the process.
+    close_old_connections()
+    try:
+        return work(*args)
+    finally:
+        close_old_connections()
 
 
 def the_hub() -> "Hub":
@@ -300,7 +313,7 @@ class Hub:
                 await asyncio.sleep(POLL_S)
 
     async def _poll(self) -> None:
-        heads = await _poll_db(queries.heads, [*self.streams, CONTROL_TOPIC])
+        heads = await _in_poll_thread(queries.heads, [*self.streams, CONTROL_TOPIC])
         for topic, head in heads.items():
             stream = self._stream(topic)
             if stream is not None and stream.pos is not None and stream.pos < head:
@@ -315,7 +328,7 @@ class Hub:
                 self._behind.discard(topic)
             elif len(positions) < queries.TOPICS:
                 positions[topic] = stream.pos
-        heads, frames = await _poll_db(_missing, positions)
+        heads, frames = await _in_poll_thread(_missing, positions)
         metrics.events_fetched.inc(len(frames))
         found: dict[str, list[Frame]] = {topic: [] for topic in positions}
         for frame in frames:
@@ -363,8 +376,3 @@ def _page(topic: str, pos: int) -> list[Frame]:
 
 def _member_of(frame: Frame) -> int:
     return int(json.loads(frame.text)["data"]["member"])
-
-
-async def _poll_db(work: Callable[..., Any], *args: Any) -> Any:
-    run = database_sync_to_async(work, thread_sensitive=False, executor=_poll_thread)
-    return await run(*args)
