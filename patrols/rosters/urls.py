@@ -2,10 +2,17 @@
 
 from django.urls import URLPattern, path
 
-from patrols.rosters import api
+from patrols.rosters import api, pages
 
 app_name = "rosters"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("availability/", pages.availability, name="availability"),
+    path("rosters/", pages.roster_list, name="list"),
+    path("rosters/<id:run_id>/", pages.roster_page, name="run"),
+    path("rosters/<id:run_id>/part/", pages.roster_part, name="run-part"),
+    path("rosters/<id:run_id>/apply/", pages.roster_apply, name="apply"),
+    path("shifts/<id:shift_id>/replacements/", pages.replacements, name="replacements"),
+]
 api_urlpatterns: list[URLPattern] = [
     path("rosters", api.RostersView.as_view(), name="rosters"),
     path("rosters/<id:run_id>", api.RosterView.as_view(), name="roster"),

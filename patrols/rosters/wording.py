@@ -42,3 +42,16 @@ def skipped_text(reason: str) -> str:
         "rest_too_short": _("The member would have too little rest."),
         "missing_skill": _("The member no longer has the skill."),
     }.get(reason, reason)
+
+
+def replacement_text(reason: str) -> str:
+    """Say what speaks for or against asking somebody."""
+    return {
+        "home_cell": _("Lives in this cell"),
+        "neighbouring_cell": _("Lives next door"),
+        "available": _("Free then"),
+        "not_available": _("Did not say they are free then"),
+        "has_skills": _("Has the skills"),
+        "experienced": _("Experienced"),
+        "at_weekly_limit": _("Has reached their weekly limit"),
+    }.get(reason, reason)

@@ -187,7 +187,7 @@ def tonight(community: Community, now: datetime) -> list[CellTonight]:
             starts_at__gte=start,
             starts_at__lt=end,
         )
-        .select_related("cell")
+        .select_related("cell", "community")
         .prefetch_related("seats__member")
         .order_by("starts_at", "pk")
     )
