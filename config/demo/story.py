@@ -256,9 +256,8 @@ class _Teller:
         """Let neighbours who patrolled give credits to two elders."""
         elders = (self.cast.elder, self.cast.elder_without_phone)
         accounts = [self._account_id(elder) for elder in elders]
-        givers = [member for member in self._who_worked() if self._available(member) >= 75]
         with self.at(day, time(9, 30)):
-            for number, giver in enumerate(givers[:24]):
+            for number, giver in enumerate(self._well_off(75)[:10]):
                 self.caller.call(
                     giver,
                     "POST",
@@ -277,9 +276,7 @@ class _Teller:
                 (cast.elder, None),
                 (cast.neighbour, cast.elder_without_phone),
             ]
-            guests += [
-                (member, None) for member in self._who_worked() if self._available(member) >= 50
-            ][-18:]
+            guests += [(member, None) for member in self._well_off(50)[4:]]
             bookings = []
             for done, (booker, guest) in enumerate(guests):
                 self.say("Booking and serving lunch", done, 2 * len(guests))
@@ -301,7 +298,7 @@ class _Teller:
                     self.told.redeemed += 1
             self.say("Booking and serving lunch", 2 * len(guests), 2 * len(guests))
         with self.at(day, time(15, 0)):
-            for member in [m for m in self._who_worked() if self._available(m) >= 60][:6]:
+            for member in self._well_off(40)[:6]:
                 code = self.caller.call(member, "GET", "me/pay-code")["code"]
                 self.caller.call(
                     cast.merchant,
@@ -327,6 +324,10 @@ class _Teller:
             .distinct()
             .order_by("pk")
         )
+
+    def _well_off(self, least: int) -> list[Member]:
+        """Return those who worked and can spend `least` hundredths."""
+        return [member for member in self._who_worked() if self._available(member) >= least]
 
     def _account_id(self, member: Member) -> int:
         account: int = self.caller.call(member, "GET", "me")["account"]["id"]

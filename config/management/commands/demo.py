@@ -17,17 +17,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from common import clock
-from common.unit_of_work import unit_of_work
-from config.demo import city, town
+from config.demo import town
 from config.demo.describe import cast_of, describe, sign_in_links
 from config.demo.story import Told, server, tell
 from config.worker import Worker
 from grids.people.models import Member
 from grids.places.models import Cell, Community
-from patrols.shifts.models import Activity
-from patrols.shifts.services import ahead_of, materialise_shifts
-from timebank.spending.models import Offer
-from timebank.spending.services import materialise_slots
+from patrols.shifts.jobs import make_shifts
+from timebank.spending.jobs import make_servings
 
 
 class Command(BaseCommand):
@@ -74,34 +71,27 @@ class Command(BaseCommand):
         worker = Worker()
         with _bars(self.console) as bars, clock.fixed_at(now - timedelta(days=3)):
             built = town.build(now=clock.now(), story_on=story_on, say=bars.say)
-            self._materialise(bars)
+            self._make_ahead(bars)
             worker.start()
             try:
                 with server() as address:
                     told = tell(town=built, address=address, story_on=story_on, say=bars.say)
             finally:
                 worker.stop()
-        self._materialise_slots()
+        make_servings(clock.now())
         verdict = self._verify()
         self._summary(told, verdict)
 
-    def _materialise(self, bars: "_Bars") -> None:
-        """Make the shifts and servings ahead, as the daily job does."""
-        activities = list(Activity.objects.select_related("community", "cell").order_by("pk"))
-        for done, activity in enumerate(activities):
-            bars.say("Making the shifts ahead", done, len(activities))
-            with unit_of_work() as work:
-                until = ahead_of(activity.community, work.now)
-                materialise_shifts(activity=activity, until=until, now=work.now)
-        bars.say("Making the shifts ahead", len(activities), len(activities))
-        self._materialise_slots()
-
-    def _materialise_slots(self) -> None:
-        for offer in Offer.objects.exclude(daily_seats=None).order_by("pk"):
-            with unit_of_work() as work:
-                materialise_slots(offer=offer, now=work.now)
+    def _make_ahead(self, bars: "_Bars") -> None:
+        """Make the shifts and servings ahead, as the daily jobs do."""
+        bars.say("Making the shifts ahead", 0, 1)
+        make_shifts(now=clock.now())
+        make_servings(clock.now())
+        bars.say("Making the shifts ahead", 1, 1)
 
     def _city(self) -> None:
+        from config.demo import city
+
         with _bars(self.console) as bars:
             city.build(now=clock.now(), say=bars.say)
         self.console.print(self._verify())
