@@ -2,10 +2,19 @@
 
 from django.urls import URLPattern, path
 
-from timebank.spending import api
+from timebank.spending import api, pages
 
 app_name = "spending"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("meals/", pages.meals, name="meals"),
+    path("meals/<id:offer_id>/", pages.book, name="book"),
+    path("bookings/<id:booking_id>/", pages.booking, name="booking"),
+    path("bookings/<id:booking_id>/qr.svg", pages.booking_qr, name="booking-qr"),
+    path("bookings/<id:booking_id>/cancel/", pages.cancel, name="cancel"),
+    path("pay/", pages.pay, name="pay"),
+    path("counter/", pages.counter, name="counter"),
+    path("counter/charge/", pages.counter_charge, name="charge"),
+]
 api_urlpatterns: list[URLPattern] = [
     path("offers", api.OffersView.as_view(), name="offers"),
     path("bookings", api.BookingsView.as_view(), name="bookings"),

@@ -1,0 +1,138 @@
+"""Meals, bookings, pay code and counter as pages."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from grids.people.models import Member
+from tests.factories import NOW, CommunityFactory, MemberFactory, Town
+from tests.spending.factories import Market, a_market, book
+from timebank.spending.codes import spaced
+from timebank.spending.models import Booking, PayCode
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def noon() -> Any:
+    with time_machine.travel(NOW, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def market(town: Town) -> Market:
+    Member.objects.update(language="en")
+    market = a_market(town)
+    Member.objects.update(language="en")
+    return market
+
+
+def browser(member: Member) -> Client:
+    client = Client()
+    client.force_login(member, backend="grids.people.backends.MemberBackend")
+    return client
+
+
+def text(answer: Any) -> str:
+    assert answer.status_code < 500
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
+
+
+@pytest.mark.parametrize("path", ["/meals/", "/pay/", "/counter/", "/counter/charge/"])
+def test_pages_ask_for_sign_in(client: Client, path: str) -> None:
+    assert client.get(path)["Location"].startswith("/sign-in/")
+
+
+def test_from_meal_to_code_and_back(market: Market) -> None:
+    guest = browser(market.guest)
+    page = guest.get("/meals/")
+    assert "5 seats left" in text(page)
+    slot = market.slots[0]
+    assert "午餐" in text(guest.get(f"/meals/{market.lunch.pk}/?slot={slot.pk}"))
+    made = guest.post(
+        f"/meals/{market.lunch.pk}/", {"slot": slot.pk, "quantity": 2, "for_member": ""}
+    )
+    booking = Booking.objects.get()
+    assert made["Location"] == f"/bookings/{booking.pk}/"
+    page = guest.get(made["Location"])
+    assert spaced(booking.code) in text(page)
+    assert b"<svg" in page.content
+    assert b"style=" not in page.content
+    picture = guest.get(f"/bookings/{booking.pk}/qr.svg")
+    assert picture["Content-Type"] == "image/svg+xml"
+    assert picture.content.startswith(b"<svg xmlns")
+    assert "午餐 × 2" in text(guest.get("/meals/"))
+    part = guest.get(f"/bookings/{booking.pk}/", headers={"HX-Request": "true"})
+    assert b"<html" not in part.content
+    gone = guest.post(f"/bookings/{booking.pk}/cancel/", follow=True)
+    assert "cancelled" in text(gone)
+    assert spaced(booking.code) not in text(gone)
+    assert guest.get(f"/bookings/{booking.pk}/qr.svg").status_code == 404
+    again = guest.post(f"/bookings/{booking.pk}/cancel/", follow=True)
+    assert "This booking was cancelled." in text(again)
+
+
+def test_a_refusal_stays_on_the_page(market: Market) -> None:
+    guest = browser(market.guest)
+    path = f"/meals/{market.lunch.pk}/"
+    full = guest.post(path, {"slot": market.slots[0].pk, "quantity": 6})
+    assert full.status_code == 409
+    assert "not enough seats" in text(full)
+    assert guest.post(path, {"slot": "x", "quantity": "\0"}).status_code == 409
+    assert Booking.objects.count() == 0
+
+
+def test_other_peoples_bookings_are_not_there(market: Market) -> None:
+    booking = book(market)
+    for stranger in (market.cook, MemberFactory(community=CommunityFactory())):
+        nosy = browser(stranger)
+        assert nosy.get(f"/bookings/{booking.pk}/").status_code == 404
+        assert nosy.get(f"/bookings/{booking.pk}/qr.svg").status_code == 404
+        assert nosy.post(f"/bookings/{booking.pk}/cancel/").status_code == 404
+    stranger = browser(MemberFactory(community=CommunityFactory()))
+    assert stranger.get(f"/meals/{market.lunch.pk}/").status_code == 404
+    assert stranger.get("/meals/").status_code == 200
+
+
+def test_the_pay_code_page_rotates(market: Market, noon: Any) -> None:
+    guest = browser(market.guest)
+    first = guest.get("/pay/")
+    assert "no-store" in first["Cache-Control"]
+    assert spaced(PayCode.objects.get().code) in text(first)
+    noon.shift(timedelta(seconds=20))
+    part = guest.get("/pay/", headers={"HX-Request": "true"})
+    assert b"<html" not in part.content
+    newest = PayCode.objects.order_by("-pk")[0]
+    assert PayCode.objects.count() == 2
+    assert spaced(newest.code) in text(part)
+
+
+def test_the_counter_counts(market: Market, noon: Any) -> None:
+    for _number in range(2):
+        book(market)
+    noon.move_to(market.slots[0].starts_at)
+    cook = browser(market.cook)
+    page = text(cook.get("/counter/"))
+    assert "Served today: 0 / 2" in page
+    booking = Booking.objects.order_by("pk")[0]
+    done = cook.post(
+        "/api/v1/redemptions",
+        {"code": booking.code},
+        content_type="application/json",
+        headers={"Idempotency-Key": "k"},
+    )
+    assert done.status_code == 201
+    part = text(cook.get("/counter/", headers={"HX-Request": "true"}))
+    assert "Served today: 1 / 2" in part
+    assert "Credits taken today: 1.00" in part
+    assert booking.code not in part
+    assert cook.get("/counter/charge/").status_code == 200
+    assert cook.get("/counter/?partner=999").status_code == 404
+    assert cook.get(f"/counter/?partner={market.shop.pk}").status_code == 404
+    guest = browser(market.guest)
+    assert guest.get("/counter/").status_code == 403
+    assert guest.get("/counter/charge/").status_code == 403

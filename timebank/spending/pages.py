@@ -1,0 +1,260 @@
+"""Meals, my bookings, my pay code, and the partner's counter."""
+
+import io
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import segno
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from common import clock
+from common.errors import NotAllowed, NotFound
+from common.money import credits_text
+from common.pages import page_write
+from common.unit_of_work import unit_of_work
+from grids.people.backends import member_of
+from grids.people.models import Member
+from grids.people.rules import holds_on, today
+from realtime.queries import head
+from timebank.ledger import personal
+from timebank.ledger.queries import account_data
+from timebank.spending import queries, rules, services
+from timebank.spending.codes import spaced
+from timebank.spending.forms import BookForm
+from timebank.spending.models import Booking, Charge, Offer, Partner
+
+_DAYS_SHOWN = timedelta(days=2)
+
+
+def qr(text: str) -> SafeString:
+    """Draw a QR code as an SVG element without any style of its own."""
+    svg: str = segno.make_qr(text, error="m").svg_inline(omitsize=True)
+    return mark_safe(svg)  # noqa: S308 - segno draws it from eight letters and digits
+
+
+def _people(member: Member) -> list[Member]:
+    """Return those the member may book for, themselves first."""
+    others = Member.objects.filter(
+        proxies__in=member.acts_for.filter(holds_on(today())), erased_at=None, is_active=True
+    ).distinct()
+    return [member, *others.order_by("display_name")]
+
+
+@login_required
+@require_safe
+def meals(request: HttpRequest) -> HttpResponse:
+    """What my community offers today and tomorrow, and what I booked."""
+    member = member_of(request)
+    now = clock.now()
+    zone = ZoneInfo(member.community.zone if member.community else "Asia/Shanghai")
+    midnight = datetime.combine(now.astimezone(zone).date(), time(), zone) + _DAYS_SHOWN
+    offers = list(
+        queries.with_coming_slots(queries.offers_visible_to(member), now).order_by("kind", "pk")
+    )
+    account = personal.own_account(member)
+    context = {
+        "meals": [_offer(offer, midnight) for offer in offers if offer.kind == Offer.Kind.MEAL],
+        "others": [_offer(offer, midnight) for offer in offers if offer.kind != Offer.Kind.MEAL],
+        "bookings": queries.bookings_visible_to(member)
+        .filter(state=Booking.State.BOOKED, expires_at__gt=now)
+        .order_by("slot__starts_at", "pk")[:20],
+        "account": account_data(account) if account else None,
+    }
+    return render(request, "spending/meals.html", context)
+
+
+def _offer(offer: Offer, until: datetime | None) -> dict[str, Any]:
+    """Return an offer with the servings that start before `until`."""
+    slots = [
+        {"slot": slot, "left": slot.capacity - slot.taken}
+        for slot in offer.coming  # type: ignore[attr-defined]
+        if until is None or slot.starts_at < until
+    ]
+    return {
+        "offer": offer,
+        "price": credits_text(offer.price),
+        "slots": slots,
+        "open": offer.daily_seats is None or any(slot["left"] for slot in slots),
+    }
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def book(request: HttpRequest, offer_id: int) -> HttpResponse:
+    """Choose the serving, for whom, how many; then the booking with its code."""
+    member = member_of(request)
+    offers = queries.with_coming_slots(queries.offers_visible_to(member), clock.now())
+    offer = offers.filter(pk=offer_id).first()
+    if offer is None:
+        raise NotFound
+    form = BookForm(request.POST or None)
+    status = 200
+    if request.method == "POST":
+        status = 409
+        if form.is_valid():
+            made = page_write(
+                request,
+                lambda work: services.book(
+                    actor=member, offer_id=offer_id, now=work.now, **form.wanted()
+                ),
+            )
+            if made is not None:
+                return redirect("spending:booking", booking_id=made.pk)
+    account = personal.own_account(member)
+    context = {
+        **_offer(offer, None),
+        "chosen": request.POST.get("slot") or request.GET.get("slot", ""),
+        "people": _people(member),
+        "form": form,
+        "account": account_data(account) if account else None,
+    }
+    return render(request, "spending/book.html", context, status=status)
+
+
+def _booking(request: HttpRequest, booking_id: int) -> Booking:
+    booking = queries.bookings_visible_to(member_of(request)).filter(pk=booking_id).first()
+    if booking is None:
+        raise NotFound
+    return booking
+
+
+@login_required
+@require_safe
+def booking(request: HttpRequest, booking_id: int) -> HttpResponse:
+    """A booking with its code, large enough for any scanner and any eye."""
+    member = member_of(request)
+    topic = f"member:{member.pk}"
+    since = head(topic)
+    found = _booking(request, booking_id)
+    context = {
+        "booking": found,
+        "price": credits_text(found.price),
+        "qr": qr(found.code),
+        "code": spaced(found.code),
+        "open": found.state == Booking.State.BOOKED and found.expires_at > clock.now(),
+        "topic": topic,
+        "since": since,
+    }
+    part = request.headers.get("HX-Request") == "true"
+    name = "spending/booking_part.html" if part else "spending/booking.html"
+    return render(request, name, context)
+
+
+@login_required
+@require_safe
+def booking_qr(request: HttpRequest, booking_id: int) -> HttpResponse:
+    """The booking's QR code as a picture, to be saved or printed."""
+    found = _booking(request, booking_id)
+    if found.state != Booking.State.BOOKED:
+        raise NotFound
+    svg = io.BytesIO()
+    segno.make_qr(found.code, error="m").save(svg, kind="svg", scale=8, xmldecl=False)
+    answer = HttpResponse(svg.getvalue(), content_type="image/svg+xml")
+    answer["Cache-Control"] = "private, no-store"
+    return answer
+
+
+@login_required
+@require_POST
+def cancel(request: HttpRequest, booking_id: int) -> HttpResponse:
+    """Cancel a booking."""
+    member = member_of(request)
+    page_write(
+        request,
+        lambda work: services.cancel_booking(actor=member, booking_id=booking_id, now=work.now),
+    )
+    return redirect("spending:booking", booking_id=booking_id)
+
+
+@login_required
+@never_cache
+@require_safe
+def pay(request: HttpRequest) -> HttpResponse:
+    """My pay code; the part with the code fetches itself again every 20 seconds."""
+    member = member_of(request)
+    with unit_of_work(member) as work:
+        code = services.issue_pay_code(actor=member, now=work.now)
+    account = personal.own_account(member)
+    context = {
+        "qr": qr(code.code),
+        "code": spaced(code.code),
+        "expires_at": code.expires_at.isoformat(),
+        "account": account_data(account) if account else None,
+    }
+    part = request.headers.get("HX-Request") == "true"
+    return render(request, "spending/pay_part.html" if part else "spending/pay.html", context)
+
+
+def _counter(request: HttpRequest) -> tuple[list[Partner], Partner]:
+    """Return where the member serves, and the one chosen by `?partner=`."""
+    partners = list(rules.partners_of_staff(member_of(request)).filter(active=True))
+    if not partners:
+        raise NotAllowed
+    asked = request.GET.get("partner")
+    chosen = [partner for partner in partners if asked is None or str(partner.pk) == asked]
+    if not chosen:
+        raise NotFound
+    return partners, chosen[0]
+
+
+@login_required
+@require_safe
+def counter(request: HttpRequest) -> HttpResponse:
+    """Scan or type a code: a clear yes or no, and how today goes."""
+    partners, partner = _counter(request)
+    topic = f"partner:{partner.pk}"
+    since = head(topic)
+    context = {
+        **_today(partner),
+        "partner": partner,
+        "partners": partners if len(partners) > 1 else [],
+        "topic": topic,
+        "since": since,
+    }
+    part = request.headers.get("HX-Request") == "true"
+    return render(
+        request, "spending/counter_part.html" if part else "spending/counter.html", context
+    )
+
+
+@login_required
+@require_safe
+def counter_charge(request: HttpRequest) -> HttpResponse:
+    """Take a walk-in payment with the member's pay code."""
+    partners, partner = _counter(request)
+    several = len(partners) > 1
+    context = {"partner": partner, "partners": partners if several else [], "several": several}
+    return render(request, "spending/charge.html", context)
+
+
+def _today(partner: Partner) -> dict[str, Any]:
+    """Count today's bookings and payments of one partner, and list the bookings."""
+    zone = ZoneInfo(partner.community.zone)
+    start = datetime.combine(clock.now().astimezone(zone).date(), time(), zone)
+    day = (start, start + timedelta(days=1))
+    of_today = Booking.objects.filter(offer__partner=partner).filter(
+        Q(slot__starts_at__gte=day[0], slot__starts_at__lt=day[1])
+        | Q(slot=None, closed_at__gte=day[0], closed_at__lt=day[1])
+    )
+    kept = of_today.filter(state__in=[Booking.State.BOOKED, Booking.State.REDEEMED])
+    served = kept.filter(state=Booking.State.REDEEMED)
+    charges = Charge.objects.filter(partner=partner, at__gte=day[0], at__lt=day[1])
+    return {
+        "booked": kept.aggregate(sum=Sum("quantity"))["sum"] or 0,
+        "served": served.aggregate(sum=Sum("quantity"))["sum"] or 0,
+        "taken": credits_text(
+            (served.aggregate(sum=Sum("price"))["sum"] or 0)
+            + (charges.aggregate(sum=Sum("amount"))["sum"] or 0)
+        ),
+        "bookings": kept.select_related("member", "offer", "slot").order_by(
+            "slot__starts_at", "pk"
+        )[:200],
+        "charges": charges.select_related("member").order_by("-pk")[:50],
+    }
