@@ -218,7 +218,7 @@ def _toggles(windows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     days = []
     for weekday in range(1, 8):
         said = [(one["from"], one["until"]) for one in windows if one["weekday"] == weekday]
-        choices = [*PRESETS, *(one for one in said if one not in PRESETS)]
+        choices = sorted({*PRESETS, *said})
         days.append(
             {
                 "name": WEEKDAYS[weekday - 1],

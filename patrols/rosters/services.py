@@ -271,6 +271,12 @@ def set_availability(
     )
 
 
+def forget_availability(member: Member, now: datetime) -> None:
+    """Remove what a member who leaves said of their time (an eraser)."""
+    for model in (Availability, AvailabilityException, Limits):
+        model.objects.filter(member=member).delete()
+
+
 _LIMITS = {
     "most_shifts_a_week", "most_minutes_a_week", "most_days_in_a_row", "neighbouring_cells",
 }  # fmt: skip

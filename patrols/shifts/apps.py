@@ -15,12 +15,15 @@ class ShiftsConfig(AppConfig):
 
     def ready(self) -> None:
         from common import jobs
-        from patrols.shifts import guards, rules
+        from grids.people import registries
+        from patrols.shifts import guards, queries, rules, services
         from patrols.shifts import jobs as ours
         from realtime import registry
 
         post_migrate.connect(guards.install_after_migrate, sender=self, dispatch_uid="seat-guards")
         checks.register(guards.check_guards, checks.Tags.database)
+        registries.add_export_part("shifts", queries.export_of)
+        registries.add_eraser(services.release_coming_seats)
         registry.register("community", may_subscribe=rules.may_watch_community)
         registry.register("cell", may_subscribe=rules.may_watch_cell)
         jobs.register("make_shifts", every=timedelta(hours=1), run=ours.run)

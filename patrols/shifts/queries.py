@@ -135,6 +135,13 @@ def next_seats_of(member: Member, now: datetime, limit: int = 5) -> list[Seat]:
     return list(seats[:limit])
 
 
+def export_of(member: Member) -> list[dict[str, Any]]:
+    """Return every seat the member holds or held, for their own data export."""
+    rows = Seat.objects.filter(member=member).order_by("pk")
+    columns = ("shift", "shift__title", "starts_at", "ends_at", "state", "taken_at")
+    return [dict(row) for row in rows.values(*columns)]
+
+
 @dataclass
 class CellTonight:
     """A cell's evening in figures, and its shifts."""

@@ -230,7 +230,7 @@ def test_availability_by_toggles(client: Client, town: Town) -> None:
     assert AvailabilityException.objects.get(member=member).on.isoformat() == "2026-06-20"
     member.limits.refresh_from_db()
     assert (member.limits.most_shifts_a_week, member.limits.neighbouring_cells) == (4, False)
-    assert "20 June 2026" in text(client, "/availability/")
+    assert "June 20, 2026" in text(client, "/availability/")
 
 
 # --- What the Today page and the map read ------------------------------------------------------

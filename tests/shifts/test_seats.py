@@ -10,10 +10,14 @@ from common.errors import DomainError, NotAllowed, NotFound
 from common.models import Audit
 from common.unit_of_work import OutsideUnitOfWork, unit_of_work
 from grids.people.models import Member, MemberSkill, Skill
+from grids.people.registries import export_parts
+from grids.people.services import erase_member
+from patrols.rosters.models import Limits
 from patrols.shifts import services
 from patrols.shifts.models import Seat, Shift
 from realtime.models import Event
 from tests.factories import NOW, CommunityFactory, MemberFactory, ShiftFactory, Town, grant, take
+from tests.rosters_app.factories import evenings
 
 pytestmark = pytest.mark.django_db
 
@@ -234,6 +238,28 @@ def test_no_show_is_for_captains_and_late_evidence_undoes_it(town: Town) -> None
         services.mark_checked_in(seat=seat, actor=member, now=late)
     seat.refresh_from_db()
     assert seat.state == "checked_in"
+
+
+def test_erasure_frees_coming_seats_and_keeps_history(town: Town) -> None:
+    member = evenings(town.volunteers[0])
+    coming, out, past = (
+        a_shift(town, starts_at=NOW + timedelta(hours=hours)) for hours in (20, -1, -50)
+    )
+    for shift, state in ((coming, "assigned"), (out, "checked_in"), (past, "checked_out")):
+        take(shift.seats.first(), member, state)
+    assert [row["state"] for row in export_parts["shifts"](member)] == [
+        "assigned", "checked_in", "checked_out",
+    ]  # fmt: skip
+    assert len(export_parts["availability"](member)["windows"]) == 7
+    with unit_of_work(member, now=NOW):
+        erase_member(member=member, actor=member, now=NOW)
+    assert sorted(Seat.objects.filter(member=member).values_list("state", flat=True)) == [
+        "checked_in", "checked_out",
+    ]  # fmt: skip
+    coming.refresh_from_db()
+    assert coming.open_seats == 3
+    assert not member.availabilities.exists()
+    assert not Limits.objects.filter(member=member).exists()
 
 
 def test_a_claim_costs_few_queries_whoever_watches(town: Town) -> None:

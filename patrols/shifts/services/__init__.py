@@ -18,6 +18,7 @@ from patrols.shifts.services.seats import (
     mark_checked_in,
     mark_checked_out,
     mark_no_show,
+    release_coming_seats,
     release_seat,
     seat_member,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "mark_checked_out",
     "mark_no_show",
     "materialise_shifts",
+    "release_coming_seats",
     "release_seat",
     "seat_member",
     "seat_planned",

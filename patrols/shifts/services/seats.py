@@ -164,6 +164,21 @@ def free_seat(seat: Seat, shift: Shift, member: Member, *, by: By) -> None:
     events.record_seat(events.SeatReleased, seat, shift, member=member)
 
 
+def release_coming_seats(member: Member, now: datetime) -> None:
+    """Open the seats of a member who leaves (an eraser); the caller has locked the member.
+
+    What has been checked in or missed stays as history.
+    """
+    coming = Seat.objects.filter(
+        member=member, ends_at__gt=now, state__in=(Seat.State.CLAIMED, Seat.State.ASSIGNED)
+    ).values_list("pk", "shift_id")
+    shift_of = dict(coming)
+    shifts = lock(Shift.objects.all(), shift_of.values())
+    for seat in lock(Seat.objects.all(), shift_of).values():
+        if seat.member_id == member.pk and seat.state in (Seat.State.CLAIMED, Seat.State.ASSIGNED):
+            free_seat(seat, shifts[seat.shift_id], member, by=By.SYSTEM)
+
+
 def mark_checked_in(*, seat: Seat, actor: Member | None, now: datetime) -> None:
     """Note that the holder is there; the caller has locked member, shift and seat.
 
