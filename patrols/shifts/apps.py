@@ -15,8 +15,9 @@ class ShiftsConfig(AppConfig):
 
     def ready(self) -> None:
         from common import jobs
+        from grids.maps import layers
         from grids.people import registries
-        from patrols.shifts import guards, queries, rules, services
+        from patrols.shifts import guards, map_layer, queries, rules, services
         from patrols.shifts import jobs as ours
         from realtime import registry
 
@@ -24,6 +25,7 @@ class ShiftsConfig(AppConfig):
         checks.register(guards.check_guards, checks.Tags.database)
         registries.add_export_part("shifts", queries.export_of)
         registries.add_eraser(services.release_coming_seats)
+        layers.register_coverage(map_layer.marks_of_tonight)
         registry.register("community", may_subscribe=rules.may_watch_community)
         registry.register("cell", may_subscribe=rules.may_watch_cell)
         jobs.register("make_shifts", every=timedelta(hours=1), run=ours.run)
