@@ -1,16 +1,19 @@
 """Seals, and the proof that a line is under one."""
 
 import hashlib
+import re
 from copy import deepcopy
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from common import jobs
 from common.unit_of_work import unit_of_work
 from tests.factories import NOW, Town
 from tests.ledger.factories import member_account
-from timebank.ledger import merkle, seals
+from timebank.ledger import canonical, merkle, seals
 from timebank.ledger.models import Seal, SealLeaf, Transfer
 from timebank.ledger.seals import proof_of, seal_ledger, verify_proof
 from timebank.ledger.services import Move, post
@@ -47,6 +50,24 @@ def test_every_leaf_proves_itself_and_nothing_else(size: int) -> None:
                 found = merkle.root_from_path(digest, index=other, size=size, path=path)
                 assert found != root
         assert merkle.root_from_path(digest, index=index, size=size, path=[*path, root]) is None
+
+
+def test_the_documented_bytes_are_the_bytes() -> None:
+    text = (Path(settings.BASE_DIR) / "docs" / "ledger-format.md").read_text()
+    leaf, seal = re.findall(r"```text\n(linli-(?:leaf|seal)/1\n.*?)```", text, re.DOTALL)
+    written = canonical.leaf_text(
+        ledger=1, transfer=12, posting=10, debit=4, debit_owner="member:7", credit=9,
+        credit_owner=canonical.owner_text("partner", None, None, 3), amount=150, phase="posted",
+        pending_of=None, at=NOW, reverses=None,
+        payload="5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+        salt="0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    )  # fmt: skip
+    assert leaf == written
+    digest = canonical.seal_digest(
+        ledger=1, number=2, root=ROOTS[1], previous="0" * 64, leaves=1,
+        at=datetime(2026, 6, 2, tzinfo=UTC),
+    )  # fmt: skip
+    assert hashlib.sha256(seal.encode()).hexdigest() == digest
 
 
 @pytest.mark.django_db
