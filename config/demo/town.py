@@ -301,13 +301,13 @@ def _willing(members: dict[int, list[Member]], chance: random.Random) -> None:
             )
         )
         evenings = chance.sample(range(1, 8), chance.choice([3, 4, 4]))
-        windows += [_window(member, weekday, time(18), time(22, 30)) for weekday in evenings]
+        windows += [_window(member, weekday, time(18), time(0)) for weekday in evenings]
         if chance.random() < 0.2:
             skills.append(MemberSkill(member=member, skill=skill))
         if chance.random() < 0.3:
             skills.append(MemberSkill(member=member, skill=cooking))
             mornings = chance.sample(range(1, 8), 3)
-            windows += [_window(member, weekday, time(9), time(14)) for weekday in mornings]
+            windows += [_window(member, weekday, time(6), time(12)) for weekday in mornings]
     Limits.objects.bulk_create(limits)
     Availability.objects.bulk_create(windows)
     MemberSkill.objects.bulk_create(skills)
@@ -374,7 +374,7 @@ def _activities(town: DemoTown, cast: Cast, since: date) -> None:
                 meeting_lon=meeting.lon,
                 rrule="FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA",
                 starts_on=since,
-                starts_local=time(9, 30),
+                starts_local=time(9),
                 duration_minutes=180,
             )
         )

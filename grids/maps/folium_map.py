@@ -71,7 +71,9 @@ def render(
 ) -> str:
     """Return a whole HTML page; its inline scripts and styles carry the CSP `nonce`."""
     cells = list(features)
-    shown = _LocalMap(tiles=None, zoom_control=True, prefer_canvas=True, control_scale=True)
+    shown = _LocalMap(
+        tiles=None, zoom_control=True, prefer_canvas=True, zoom_snap=0.25, control_scale=True
+    )
     if settings.TILE_URL:
         folium.TileLayer(settings.TILE_URL, attr=escape(settings.TILE_ATTRIBUTION)).add_to(shown)
     _outline(_("Buildings"), buildings, colour="#b9b2a6", fill=True).add_to(shown)
@@ -150,4 +152,6 @@ def _positions(coordinates: Any) -> Iterable[Any]:
 
 
 def _with_nonce(html: str, nonce: str) -> str:
-    return re.sub(r"<(script|style)(?=[\s>])", rf'<\1 nonce="{nonce}"', html)
+    """Mark folium's inline scripts and styles; its style attributes would only be refused."""
+    html = re.sub(r"<(script|style)(?=[\s>])", rf'<\1 nonce="{nonce}"', html)
+    return re.sub(r'(<div[^>]*?) style="[^"]*"', r"\1", html)
