@@ -115,10 +115,14 @@ def _text(value: Any) -> Any:
     return None if value is None else str(value)
 
 
+def _json(value: Any) -> str:
+    return "[]" if value == [] else json.dumps(value)
+
+
 def _converter(field: models.Field[Any, Any]) -> Callable[[Any], Any] | None:
     """Return what turns a Python value into one that the driver takes, if it needs turning."""
     if isinstance(field, models.JSONField):
-        return json.dumps
+        return _json
     if connection.vendor == "postgresql":
         return None
     if isinstance(field, models.DateTimeField):
