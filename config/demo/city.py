@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from common import clock
 from common.unit_of_work import unit_of_work
 from config.demo.city_duty import Beat
 from config.demo.city_map import cells_by_community, lay_out, spread
-from config.demo.city_people import People, cast_of, settle
+from config.demo.city_people import People, make_cast, settle
 from config.demo.city_spending import Shop
 from config.demo.city_year import Plot, Year
 from config.demo.names import DATA
@@ -27,9 +28,13 @@ from config.demo.town import DemoTown, Say
 from grids.places.models import Building, Cell, Community
 from grids.places.services import create_community, import_buildings, import_streets, publish_plan
 from grids.zoning.services import draw_community, save_drawing
+from patrols.rosters.models import RosterRun
+from patrols.rosters.services import apply_plan, new_run
+from patrols.rosters.solving import solve_now
 from patrols.shifts.models import Activity
 from patrols.shifts.services import materialise_shifts
 from timebank.earning.models import RuleLine, RuleVersion
+from timebank.spending.jobs import make_servings
 
 ROOT = "371082"
 STREET = "371082007"
@@ -47,6 +52,7 @@ class DemoCity(DemoTown):
     """What was built, with how many rows there are of what; `root` is the street."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    roster: RosterRun | None = None
 
 
 def exists() -> bool:
@@ -63,11 +69,13 @@ def build(
     households: int = 65_000,
     volunteers: int = 5_000,
     days: int = 365,
+    roster_seconds: float = 30,
 ) -> DemoCity:
     """Build the city; its history ends yesterday, its coming shifts start today.
 
     `say(label, done, total)` hears of the progress. Raises WrongCity where the cells drawn are not
     as many as asked for.
+    `roster_seconds` bounds the search for the coming week's roster.
     """
     chance = random.Random(SEED)
     today = now.astimezone(ZoneInfo(ZONE)).date()
@@ -83,9 +91,7 @@ def build(
             chance=chance,
             say=say,
         )
-        city.cast = cast_of(
-            city.root, city.communities[0], people, city.cells, now=now, chance=chance
-        )
+        city.cast = make_cast(city.root, city.communities[0], people, now=now, chance=chance)
         activities = _activities(city, today - timedelta(days=days), today)
         rules = _rules(city, today - timedelta(days=days + 365), now)
         work.audit("demo.built", city.root, after={"volunteers": volunteers, "days": days})
@@ -104,8 +110,11 @@ def build(
             city.counts += year.write()
     say("A year of patrols and credits", len(plots), len(plots))
     _come(city, list(activities.values()), today, now, say)
+    make_servings(now)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # so that the planner knows what came in bulk
+    with clock.fixed_at(now):
+        city.roster = _plan_the_week(city, today, roster_seconds, say)
     city.counts.update(
         communities=len(city.communities),
         cells=len(city.cells),
@@ -240,3 +249,23 @@ def _come(city: DemoCity, activities: list[Activity], today: date, now: datetime
                     made = materialise_shifts(activity=activity, until=until, now=now)
                     city.counts["coming"] += len(made)
     say("Making the coming week's shifts", len(city.communities), len(city.communities))
+
+
+def _plan_the_week(city: DemoCity, today: date, seconds: float, say: Say) -> RosterRun:
+    """Plan and apply the coming week over the whole street, as the system."""
+    say("Planning the coming week", 0, 1)
+    with unit_of_work() as work:
+        run = new_run(
+            community=city.root,
+            from_on=today,
+            days=7,
+            seconds=seconds,
+            seed=SEED,
+            actor=None,
+            now=work.now,
+        )
+    solve_now(run.pk)
+    with unit_of_work() as work:
+        run = apply_plan(run_id=run.pk, actor=None, now=work.now)
+    say("Planning the coming week", 1, 1)
+    return run

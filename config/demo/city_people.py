@@ -11,12 +11,13 @@ from config.demo.city_duty import Volunteer
 from config.demo.city_map import spread
 from config.demo.names import person_name, phone
 from config.demo.town import Cast, Say
-from grids.people.models import Member, MemberSkill, Organisation, Role, Skill
+from grids.people.models import Member, MemberSkill, Organisation, Proxy, Role, Skill
 from grids.places.models import Building, Cell, CellShape, Community
 from patrols.rosters.models import Availability, Limits
 from timebank.spending.models import Offer, Partner
 
 _PHONES_FROM = 1_000_000
+CAST_PHONES = 90_000
 _BATCH = 500
 _ELDERS_EACH = 8
 _AGES = {"elder": (60, 74), "adult": (30, 59), "young": (18, 29), "old": (75, 92)}
@@ -45,9 +46,11 @@ class People:
 class Settling:
     """Makes members one after another, with phones and homes, and writes them in batches."""
 
-    def __init__(self, chance: random.Random, now: datetime) -> None:
+    def __init__(
+        self, chance: random.Random, now: datetime, *, phones_from: int = _PHONES_FROM
+    ) -> None:
         self._chance, self._now = chance, now
-        self._number = 0
+        self._number = phones_from
 
     def person(
         self, age: str, community: Community, home: Building, *, days: int, **more: Any
@@ -61,7 +64,7 @@ class Settling:
             home=home,
             born_on=date(self._now.year - years, self._chance.randint(1, 12), 15),
             joined_at=self._now - timedelta(days=days),
-            **{"phone": phone(_PHONES_FROM + self._number), **more},
+            **{"phone": phone(self._number), **more},
         )
         member.set_unusable_password()
         self._number += 1
@@ -220,48 +223,56 @@ def _staff(
     )  # fmt: skip
 
 
-def cast_of(
+def make_cast(
     street: Community,
     community: Community,
     people: People,
-    cells: list[Cell],
     *,
     now: datetime,
     chance: random.Random,
 ) -> Cast:
-    """Make the people with duties over the whole street, all at home in one community."""
-    settling = Settling(chance, now)
-    settling._number = 500_000
-    own = [cell.pk for cell in cells if cell.community_id == community.pk]
-    homes = list(Building.objects.filter(cell__in=own, dwellings__gt=0).order_by("pk")[:40])
+    """Make the people with duties over the whole street, all at home in one community.
+
+    They have the same phones as in the town, so that the same sign-in links find them.
+    """
+    settling = Settling(chance, now, phones_from=CAST_PHONES)
+    homes = list(Building.objects.filter(community=community, dwellings__gt=0).order_by("pk")[:40])
+    staff = people.staff[community.pk]
+    number = iter(range(1, 12))
 
     def person(name: str, kind: str = "", scope: Community = street, **more: Any) -> Member:
         member = settling.person(
-            "adult", community, chance.choice(homes), days=700, name=name, **more
-        )
+            "adult", community, chance.choice(homes), days=700, name=name,
+            phone=phone(CAST_PHONES + next(number)), **more,
+        )  # fmt: skip
         member.save()
         if kind:
-            Role.objects.create(
-                member=member,
-                kind=kind,
-                community=scope,
-                starts_on=(now - timedelta(days=600)).date(),
-            )
+            since = (now - timedelta(days=600)).date()
+            Role.objects.create(member=member, kind=kind, community=scope, starts_on=since)
         return member
 
-    staff = people.staff[community.pk]
-    return Cast(
+    def known(member: Member, own_phone: bool = True) -> Member:
+        at = next(number)
+        member.phone = phone(CAST_PHONES + at) if own_phone else None
+        member.save(update_fields=["phone"])
+        return member
+
+    cast = Cast(
         captain=person("王建国", Role.Kind.CAPTAIN, community),
-        administrator=person(
-            "李文静", Role.Kind.ADMINISTRATOR, is_staff=True, is_superuser=True
-        ),
+        administrator=person("李文静", Role.Kind.ADMINISTRATOR, is_staff=True, is_superuser=True),
         reviewer=person("张淑珍", Role.Kind.REVIEWER),
         bookkeeper=person("陈慧敏", Role.Kind.BOOKKEEPER),
         dispatcher=person("刘振宇", Role.Kind.DISPATCHER),
         auditor=person("赵国栋", Role.Kind.AUDITOR),
-        elder=staff.elders[0],
-        elder_without_phone=staff.elders[2],
+        elder=known(staff.elders[0]),
+        elder_without_phone=known(staff.elders[2], own_phone=False),
         neighbour=person("吴海燕"),
-        kitchen=staff.kitchen[1],
-        merchant=staff.merchants[0][1],
-    )  # fmt: skip
+        kitchen=known(staff.kitchen[1]),
+        merchant=known(staff.merchants[0][1]),
+    )
+    Proxy.objects.create(
+        member=cast.elder_without_phone,
+        proxy=cast.neighbour,
+        starts_on=(now - timedelta(days=30)).date(),
+    )
+    return cast

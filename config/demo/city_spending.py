@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from config.demo.city_books import Books, Hold
 from config.demo.city_bulk import Rows
 from timebank.ledger.models import Posting, Transfer
+from timebank.spending import codes
 from timebank.spending.models import Booking, Charge, Offer, PayCode, Slot
+from timebank.spending.services import bookings, charges
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_BOOKING, _CHARGE = "spending.booking", "spending.charge"
 _AMOUNTS = (50, 80, 100, 150)
 _ENDS = {
     Booking.State.REDEEMED: (Transfer.Phase.POST, Posting.Reason.REDEEMED),
@@ -174,7 +174,7 @@ class Spending:
             key=f"booking:{pk}:hold",
             reason=Posting.Reason.BOOKED,
             memo=offer.title,
-            source=(_BOOKING, pk),
+            source=(bookings.SOURCE, pk),
             phase=Transfer.Phase.PENDING,
         )
         self.counts["booked"] += 1
@@ -193,7 +193,7 @@ class Spending:
             key=f"booking:{meal.pk}:{state}",
             reason=reason,
             memo=self._kitchen.offer.title,
-            source=(_BOOKING, meal.pk),
+            source=(bookings.SOURCE, meal.pk),
             phase=phase,
             pending_of=meal.hold,
         )
@@ -223,7 +223,7 @@ class Spending:
             key=f"charge:{code}",
             reason=Posting.Reason.CHARGED,
             memo=shop.offer.title,
-            source=(_CHARGE, code),
+            source=(charges.SOURCE, code),
         )
         title = shop.offer.title
         self._charges.add(shop.offer.partner_id, member, shop.staff, amount, title, posting, at)
@@ -231,7 +231,7 @@ class Spending:
 
     def _code(self) -> str:
         while True:
-            code = "".join(self._chance.choices(_ALPHABET, k=8))
+            code = "".join(self._chance.choices(codes.ALPHABET, k=codes.LENGTH))
             if code not in self._codes:
                 self._codes.add(code)
                 return code

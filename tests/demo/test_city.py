@@ -5,12 +5,13 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, QuerySet
 
 from common.unit_of_work import unit_of_work
 from config.demo import city as demo_city
 from config.demo.city_books import Books, Hold
 from config.demo.city_map import cells_by_community, lay_out, spread
+from config.demo.describe import cast_of
 from grids.places.models import Community
 from patrols.checkins.models import CheckIn
 from patrols.shifts.models import Activity, Seat, Shift
@@ -22,18 +23,25 @@ from timebank.ledger.verify import verify
 from timebank.spending.models import Booking, PayCode, Slot
 
 # Two communities of 5 cells and two weeks; NOW is in the early afternoon.
-SMALL = {"communities": 2, "cells": 10, "households": 4_140, "volunteers": 300, "days": 14}
+SMALL = {
+    "communities": 2,
+    "cells": 10,
+    "households": 4_140,
+    "volunteers": 300,
+    "days": 14,
+    "roster_seconds": 5,
+}
 
 
-def _built(**more: int) -> demo_city.DemoCity:
+def _built() -> demo_city.DemoCity:
     heard: Counter[str] = Counter()
 
     def say(label: str, done: int, total: int) -> None:
         assert 0 <= done <= total
         heard[label] += done == total
 
-    city = demo_city.build(now=factories.NOW, say=say, **{**SMALL, **more})
-    assert len(heard) == 4
+    city = demo_city.build(now=factories.NOW, say=say, **SMALL)
+    assert len(heard) == 5
     assert set(heard.values()) == {1}, "each bar must end once"
     return city
 
@@ -113,6 +121,7 @@ def _the_product_goes_on_from_here(city: demo_city.DemoCity) -> None:
     assert city.cast is not None
     assert city.root.code == demo_city.STREET
     assert demo_city.exists()
+    _the_week_is_planned(city, coming)
     kitchen = Account.objects.filter(kind="partner").order_by("-balance")[0]
     giver = Account.objects.filter(kind="member", balance__gte=100, held=0)[0]
     with unit_of_work(now=factories.NOW):
@@ -136,6 +145,16 @@ def _the_product_goes_on_from_here(city: demo_city.DemoCity) -> None:
         )
     assert kitchen.balance > 0
     assert verify().clean
+
+
+def _the_week_is_planned(city: demo_city.DemoCity, coming: QuerySet[Shift]) -> None:
+    assert city.roster is not None
+    assert city.roster.state == "applied"
+    assert city.roster.seats_total == 10 * 7 * 3
+    filled = Seat.objects.filter(shift__in=coming, state="assigned").count()
+    assert filled == city.roster.measures["assigned"] > 0.95 * city.roster.seats_total
+    assert Slot.objects.filter(starts_at__gt=factories.NOW).exists()
+    assert cast_of().elder_without_phone == city.cast.elder_without_phone  # type: ignore[union-attr]
 
 
 @pytest.mark.django_db(transaction=True)
