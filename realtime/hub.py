@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from realtime import metrics, queries, wake
 from realtime.frames import Frame
@@ -49,12 +49,13 @@ async def _in_poll_thread(work: Callable[..., Any], *args: Any) -> Any:
 
 def _lent(work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     # As channels.db.database_sync_to_async does, in threads of our own: its default is one
-    # thread for all sockets of the process.
-    close_old_connections()
+    # thread for all sockets of the process. PostgreSQL's go back to the pool; opening SQLite's
+    # costs more than our queries, so these few threads keep theirs.
     try:
         return work(*args)
     finally:
-        close_old_connections()
+        if connection.vendor != "sqlite" or connection.errors_occurred:
+            close_old_connections()
 
 
 def the_hub() -> "Hub":

@@ -132,7 +132,7 @@ class Outbox:
                     self._stalled = False
                     if self._sent - self._marked() >= CHECK_EVERY:
                         await self._check()
-                metrics.frames_sent.inc(sent)
+                metrics.frames_sent.total += sent
                 self._room.set()
         except TimeoutError:
             self.close(TOO_SLOW)
