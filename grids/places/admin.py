@@ -1,9 +1,13 @@
 """The map in Django's admin."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from common.admin import LinliAdmin, ReadOnlyAdmin
 from grids.places.models import Building, Cell, CellPlan, Community
+from grids.places.services import place_in_tree
 
 
 @admin.register(Community)
@@ -11,11 +15,16 @@ class CommunityAdmin(LinliAdmin[Community]):
     list_display = ("name", "code", "level", "parent", "zone")
     list_filter = ("level",)
     search_fields = ("name", "code")
-    readonly_fields = ("path", "parent")
+    readonly_fields = ("path",)
 
-    def has_add_permission(self, request: object) -> bool:
-        """The tree's paths are made by `services.create_community`."""
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A community's place in the tree stays: paths below it hang on it."""
+        return ("path", "parent", "code") if obj else ("path",)
+
+    def save_model(self, request: HttpRequest, obj: Community, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            place_in_tree(obj)
 
 
 @admin.register(Cell)

@@ -78,10 +78,16 @@ def create_community(
         raise BadInput({"code": [str(_("Another community has this code."))]})
     community = Community(code=code, name=name, parent=parent, level=level, zone=zone, **settings)
     community.save()
-    community.path = f"{parent.path if parent else '/'}{community.pk}/"
-    community.save(update_fields=["path"])
+    place_in_tree(community)
     work.audit("community.created", community, after={"code": code, "name": name})
     return community
+
+
+def place_in_tree(community: Community) -> None:
+    """Write the path of a community that was just saved."""
+    above = community.parent.path if community.parent else "/"
+    community.path = f"{above}{community.pk}/"
+    community.save(update_fields=["path"])
 
 
 def import_buildings(
