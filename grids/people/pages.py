@@ -28,6 +28,7 @@ from grids.people.demo_links import member_of_link
 from grids.people.forms import CodeForm, ErasureForm, PhoneForm, ProfileForm
 from grids.people.limits import client_address
 from grids.people.models import Member
+from realtime import registry
 
 _BACKEND = "grids.people.backends.MemberBackend"
 _PHONE, _ASKED_AT = "sign_in_phone", "sign_in_asked_at"
@@ -112,8 +113,13 @@ def sign_in_link(request: HttpRequest, signed: str) -> HttpResponse:
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    """End this session and forget how its member likes to read."""
+    """End this session, its sockets too, and forget how its member likes to read."""
+    member = request.user
     logout(request)
+    if isinstance(member, Member):
+        # After the session is gone: each hub asks whether its sockets still count.
+        with unit_of_work(member):
+            registry.recheck(member.pk)
     response = redirect("people:sign-in")
     response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
     response.delete_cookie(_TEXT_COOKIE)

@@ -23,6 +23,7 @@ from grids.people.models import (
     Role,
 )
 from grids.people.services.profile import locked_member
+from realtime import registry
 
 
 def erase_member(*, member: Member, actor: Member | None, now: datetime) -> Member:
@@ -61,5 +62,6 @@ def erase_member(*, member: Member, actor: Member | None, now: datetime) -> Memb
     member.set_unusable_password()
     member.save()
     rules.forget_roles(member)
+    registry.recheck(member.pk)
     work.audit("member.erased", member)
     return member

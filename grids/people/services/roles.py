@@ -14,6 +14,7 @@ from grids.people import rules
 from grids.people.models import Member, Organisation, Role
 from grids.people.services.profile import locked_member
 from grids.places.models import Cell, Community
+from realtime import registry
 
 # What each kind can be over. An auditor of one cell or a captain of a shop would mean nothing.
 SCOPES: dict[str, set[str]] = {
@@ -78,6 +79,7 @@ def grant_role(
         member=member, kind=kind, starts_on=starts_on, ends_on=ends_on, **scope
     )
     rules.forget_roles(member)
+    registry.recheck(member.pk)
     work.audit("role.granted", role, after=_plain(role))
     return role
 
@@ -102,6 +104,7 @@ def revoke_role(*, role: Role, actor: Member | None, now: datetime) -> None:
     role.ends_on = yesterday
     role.save(update_fields=["ends_on"])
     rules.forget_roles(role.member)
+    registry.recheck(role.member_id)
     work.audit("role.revoked", role, before=before, after=_plain(role))
 
 

@@ -15,6 +15,7 @@ from grids.people.backends import token_digest
 from grids.people.limits import keyed_hash, refuse_too_many
 from grids.people.models import ApiToken, LoginCode, Member
 from grids.people.sms import Message, send_after_commit
+from realtime import registry
 
 CODE_LIVES = timedelta(minutes=10)
 TRIES = 5
@@ -122,4 +123,5 @@ def revoke_token(*, token_id: int, actor: Member, now: datetime) -> None:
     if token.revoked_at is None:
         token.revoked_at = now
         token.save(update_fields=["revoked_at"])
+        registry.recheck(actor.pk)
         work.audit("token.revoked", token)
