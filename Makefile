@@ -19,7 +19,7 @@ $(VENV)/dev.stamp: requirements/dev.lock $(VENV)/base.stamp
 env: $(VENV)/base.stamp messages
 dev-env: $(VENV)/dev.stamp messages
 messages:
-	@$(BIN)/pybabel -q compile -D django -d locale -f 2>/dev/null || $(BIN)/pybabel compile -D django -d locale -f
+	@$(BIN)/pybabel -q compile -D django -d locale -f
 
 demo: env
 	$(RUN) migrate -v 0

@@ -1,4 +1,4 @@
-"""Which doors each person sees, by role: at most five in the bar, the rest in their menu."""
+"""Which doors each person sees, by role: five in a phone's bar, all of them on a wide screen."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -55,13 +55,21 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         (door.url for door in doors if request.path.startswith(door.url)), key=len, default=""
     )
     items = [
-        {"url": d.url, "label": d.label, "icon": d.icon, "current": d.url == here} for d in doors
+        {
+            "url": door.url,
+            "label": door.label,
+            "icon": door.icon,
+            "current": door.url == here,
+            # No room in a phone's bar: there it is in the menu.
+            "wide": place >= _IN_BAR,
+        }
+        for place, door in enumerate(doors)
     ]
     rest = items[_IN_BAR:]
     if member.is_staff:
         rest.append({"url": "/admin/", "label": _("Administration"), "icon": "settings"})
     return {
-        "nav_items": items[:_IN_BAR],
+        "nav_items": items,
         "account_items": rest,
         "account_name": member.display_name,
         "community_name": member.community.name if member.community else "",

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from common import clock
+from common.models import Audit
+from common.unit_of_work import unit_of_work
 from config.demo import town
 from config.demo.describe import cast_of, describe, sign_in_links
 from config.demo.story import Told, server, tell
@@ -24,7 +26,10 @@ from config.worker import Worker
 from grids.people.models import Member
 from grids.places.models import Cell, Community
 from patrols.shifts.jobs import make_shifts
+from timebank.ledger.seals import seal_all
 from timebank.spending.jobs import make_servings
+
+_TOLD = "demo.told"
 
 
 class Command(BaseCommand):
@@ -45,6 +50,11 @@ class Command(BaseCommand):
         if options["size"] == "city":
             self._city()
         elif town.exists():
+            if not Audit.objects.filter(action=_TOLD).exists():
+                raise CommandError(
+                    "An earlier demo was interrupted. Remove var/ (or name an empty database in "
+                    "DATABASE_URL) and run it again."
+                )
             self.console.print("The demo town is here already. (Remove var/ to build it anew.)")
         else:
             self._town()
@@ -79,6 +89,9 @@ class Command(BaseCommand):
             finally:
                 worker.stop()
         make_servings(clock.now())
+        seal_all(clock.now())
+        with unit_of_work() as work:
+            work.audit(_TOLD, built.root)
         verdict = self._verify()
         self._summary(told, verdict)
 
