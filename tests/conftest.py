@@ -6,15 +6,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
-from tests import factories
+from tests import catalogue, factories
 from timebank.ledger import guards
 
 CHROMIUM = os.environ.get("LINLI_CHROMIUM", "/usr/bin/chromium")
 NO_SKIPS = os.environ.get("LINLI_NO_SKIPS") == "1"
+
+
+# Servers that tests start speak what the tests read.
+os.environ.setdefault("LINLI_LANGUAGE", "en")
+
+
+def pytest_configure() -> None:
+    """Compile the translations, and answer in English unless a test asks for another language."""
+    catalogue.compile_stale()
+    settings.LANGUAGE_CODE = "en"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
