@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -89,8 +90,10 @@ class CreditsField(serializers.CharField):
     """Credits in a body: a string such as "1.50", hundredths inside."""
 
     default_error_messages = {
-        "credits": 'Write credits as a string with at most two decimals, such as "1.50".',
-        "positive": "The amount must be more than 0.",
+        "credits": gettext_lazy(
+            "Write credits as a string with at most two decimals, such as “1.50”."
+        ),
+        "positive": gettext_lazy("The amount must be more than 0."),
     }
 
     def to_internal_value(self, data: Any) -> Any:

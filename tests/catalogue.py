@@ -1,9 +1,9 @@
 """Collect every sentence that people may read, in pure Python.
 
-    python -m tests.catalogue      writes new sentences into the .po, drops those gone, says how many
-                                   still need a translation
+    python -m tests.catalogue
 
-GNU gettext is not needed: Django turns a template into Python-like text, Babel reads it.
+brings the .po up to date: new sentences come in untranslated, those no longer used go. GNU gettext
+is not needed: Django turns a template into text that reads like Python, Babel finds the calls.
 """
 
 import io
@@ -88,12 +88,13 @@ def untranslated(catalogue: Catalog) -> list[str]:
     return [
         str(each.id)
         for each in catalogue
-        if each.id and (each.fuzzy or not all(_forms(each.string)))
+        if each.id and (each.fuzzy or not each.string or not all(forms(each.string)))
     ]
 
 
-def _forms(text: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
-    return (text,) if isinstance(text, str) else tuple(text) or ("",)
+def forms(text: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    """Return a source's or a translation's forms: one, or one per plural."""
+    return (text,) if isinstance(text, str) else tuple(text)
 
 
 if __name__ == "__main__":

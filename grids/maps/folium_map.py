@@ -3,6 +3,7 @@
 The base map is the community's own streets and buildings, unless a tile server is configured.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ import folium
 from django.conf import settings
 from django.templatetags.static import static
 from django.utils.html import escape
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from shapely import from_wkb, simplify, unary_union
 from shapely.geometry import mapping
@@ -84,6 +86,11 @@ def render(
         _cell(feature, mark).add_to(group)
     group.add_to(shown)
     folium.LayerControl(collapsed=True).add_to(shown)
+    titles = json.dumps({"zoomInTitle": _("Zoom in"), "zoomOutTitle": _("Zoom out")})
+    # Before the map's own script, which is written when it is rendered.
+    ours = folium.Element(f"Object.assign(L.Control.Zoom.prototype.options, {titles});")
+    root: Any = shown.get_root()
+    root.script.add_child(ours)
     bounds = _bounds(cells)
     if bounds:
         shown.fit_bounds(bounds)
@@ -152,6 +159,10 @@ def _positions(coordinates: Any) -> Iterable[Any]:
 
 
 def _with_nonce(html: str, nonce: str) -> str:
-    """Mark folium's inline scripts and styles; its style attributes would only be refused."""
+    """Say the page's language; mark folium's inline scripts and styles.
+
+    Its style attributes would only be refused.
+    """
+    html = html.replace("<html>", f'<html lang="{get_language()}">', 1)
     html = re.sub(r"<(script|style)(?=[\s>])", rf'<\1 nonce="{nonce}"', html)
     return re.sub(r'(<div[^>]*?) style="[^"]*"', r"\1", html)

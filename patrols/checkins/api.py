@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -48,7 +49,7 @@ class CheckInIn(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if (attrs.get("lat") is None) != (attrs.get("lon") is None):
             missing = "lat" if attrs.get("lat") is None else "lon"
-            raise serializers.ValidationError({missing: ["Send both lat and lon, or neither."]})
+            raise serializers.ValidationError({missing: [_("Send both lat and lon, or neither.")]})
         return attrs
 
 

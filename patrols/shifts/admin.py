@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.utils.translation import gettext as _
 
 from common.admin import LinliAdmin, ReadOnlyAdmin
 from patrols.shifts.models import Activity, Seat, Shift
@@ -26,7 +27,7 @@ class ActivityForm(forms.ModelForm[Activity]):
                 self.add_error("rrule", str(error))
         cell, community = data.get("cell"), data.get("community")
         if cell is not None and community is not None and cell.community_id != community.pk:
-            self.add_error("cell", forms.ValidationError("This community has no such cell."))
+            self.add_error("cell", forms.ValidationError(_("This community has no such cell.")))
         return data
 
 

@@ -49,7 +49,8 @@ def run(tmp_path: Path, community: Community) -> Any:
 HEADER = "name,phone,address,language,class\n"
 
 
-def test_a_list_is_taken_in(run: Any, community: Community) -> None:
+def test_a_list_is_taken_in(run: Any, community: Community, settings: Any) -> None:
+    settings.LANGUAGE_CODE = "zh-hans"
     said = run(
         "\ufeff" + HEADER + "王秀英,138 0000 0001,文化路3号2单元501,zh-hans,resident\r\n"
         "李雷,+86-138-0000-0002,文化路30号,en,party_member\r\n"

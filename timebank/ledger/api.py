@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -77,9 +78,9 @@ class StatementQuery(serializers.Serializer[Any]):
         first, last = attrs.get("from"), attrs.get("to")
         for name, day in (("from", first), ("to", last)):
             if day and not 2000 <= day.year <= 2999:
-                raise serializers.ValidationError({name: ["Between the years 2000 and 2999."]})
+                raise serializers.ValidationError({name: [_("Between the years 2000 and 2999.")]})
         if first and last and first > last:
-            raise serializers.ValidationError({"to": ["This is before `from`."]})
+            raise serializers.ValidationError({"to": [_("This is before `from`.")]})
         return attrs
 
 

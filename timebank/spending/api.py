@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -124,7 +125,7 @@ class ChargeIn(serializers.Serializer[Any]):
 
     def validate_amount(self, value: int) -> int:
         if value > 2_000_000_000:
-            raise serializers.ValidationError("This is more than anybody has.")
+            raise serializers.ValidationError(_("This is more than anybody has."))
         return value
 
 

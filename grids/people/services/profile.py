@@ -4,7 +4,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 from django.conf import settings
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import BadInput, DomainError, NotFound
@@ -48,7 +48,7 @@ def update_profile(
         changed["display_name"] = _clean_name(display_name)
     if language is not None:
         if language not in LANGUAGES:
-            raise BadInput({"language": [_g("Choose one of the languages on offer.")]})
+            raise BadInput({"language": [gettext("Choose one of the languages on offer.")]})
         changed["language"] = language
     if large_text is not None:
         changed["large_text"] = large_text
@@ -68,7 +68,7 @@ def set_language(*, actor: Member, language: str, now: datetime) -> Member:
 def _clean_name(text: str) -> str:
     name = " ".join(text.split())
     if not name or len(name) > 80 or not name.isprintable():
-        raise BadInput({"display_name": [_g("Write a name of 1 to 80 characters.")]})
+        raise BadInput({"display_name": [gettext("Write a name of 1 to 80 characters.")]})
     return name
 
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from http import HTTPStatus
 
 from django.db.models import Q
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import BadInput, DomainError, NotAllowed, NotFound
@@ -38,10 +38,10 @@ def add_proxy(
     """
     work = current()
     if member.pk == proxy.pk:
-        raise BadInput({"proxy": [_g("Name somebody else.")]})
+        raise BadInput({"proxy": [gettext("Name somebody else.")]})
     starts_on = starts_on or rules.today()
     if ends_on is not None and ends_on < starts_on:
-        raise BadInput({"ends_on": [_g("The last day is before the first.")]})
+        raise BadInput({"ends_on": [gettext("The last day is before the first.")]})
     own = actor is not None and actor.pk == member.pk
     helping_oneself = actor is not None and actor.pk == proxy.pk
     if not own and (helping_oneself or not rules.administers(actor, community=member.community)):

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.db.models import Q
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import BadInput, DomainError, NotAllowed, NotFound
@@ -59,12 +59,12 @@ def grant_role(
     scope: dict[str, Any] = {"community": community, "cell": cell, "organisation": organisation}
     named = [name for name, thing in scope.items() if thing is not None]
     if kind not in SCOPES:
-        raise BadInput({"kind": [_g("There is no such role.")]})
+        raise BadInput({"kind": [gettext("There is no such role.")]})
     if len(named) != 1 or named[0] not in SCOPES[kind]:
-        raise BadInput({"scope": [_g("This role needs one other scope.")]})
+        raise BadInput({"scope": [gettext("This role needs one other scope.")]})
     starts_on = starts_on or rules.today()
     if ends_on is not None and ends_on < starts_on:
-        raise BadInput({"ends_on": [_g("The last day is before the first.")]})
+        raise BadInput({"ends_on": [gettext("The last day is before the first.")]})
     if not rules.administers(actor, community=community, cell=cell, organisation=organisation):
         raise NotAllowed
     member = locked_member(member.pk)
