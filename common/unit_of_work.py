@@ -5,6 +5,7 @@ hours and posts credits in one commit (design: "One write, from tap to screen").
 """
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, models, transaction
+from django.db import OperationalError, connection, models, transaction
 
 from common import clock
 from common.errors import KeyReused
@@ -84,6 +85,11 @@ class UnitOfWork:
             flusher(items)
 
 
+# SQLite has one writer at a time, and who waits for it sleeps and looks again, up to 100 ms
+# apart, so that under load some wait for seconds while the lock lies free. Within a process
+# writers therefore queue here, where they are woken; other processes meet at SQLite's own lock.
+_sqlite_writer = threading.Lock()
+_SQLITE_WAIT_S = 30.0
 _open: ContextVar[UnitOfWork | None] = ContextVar("unit_of_work", default=None)
 
 
@@ -100,7 +106,7 @@ def unit_of_work(actor: Any = None, *, now: datetime | None = None) -> Iterator[
     """Open the durable transaction; commit at the end, roll everything back on any error."""
     if _open.get() is not None:
         raise RuntimeError("A unit of work is open already: services never open one.")
-    with transaction.atomic(durable=True):
+    with _turn(), transaction.atomic(durable=True):
         work = UnitOfWork(actor=actor, now=now or clock.now())
         token = _open.set(work)
         try:
@@ -108,6 +114,20 @@ def unit_of_work(actor: Any = None, *, now: datetime | None = None) -> Iterator[
             work.flush()
         finally:
             _open.reset(token)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait for this process's turn to write on SQLite; PostgreSQL locks rows instead."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    if not _sqlite_writer.acquire(timeout=_SQLITE_WAIT_S):
+        raise OperationalError("database is locked")
+    try:
+        yield
+    finally:
+        _sqlite_writer.release()
 
 
 def perform(
@@ -131,8 +151,7 @@ def perform(
                 return stored
         status, body = service(work)
         if key is not None:
-            plain = json.loads(json.dumps(body, cls=DjangoJSONEncoder))
-            IdempotencyKey.objects.filter(scope=scope, key=key).update(status=status, body=plain)
+            _keep_answer(scope=scope, key=key, status=status, body=body)
         return Outcome(status, body)
 
 
@@ -153,3 +172,13 @@ def _take_key(*, scope: str, key: str, fingerprint: str, now: datetime) -> Outco
     if stored.fingerprint != fingerprint:
         raise KeyReused
     return Outcome(stored.status or 200, stored.body, replayed=True)
+
+
+def _keep_answer(*, scope: str, key: str, status: int, body: Any) -> None:
+    """Store the answer beside its key; plain SQL, since it is on the path of every such write."""
+    table = connection.ops.quote_name(IdempotencyKey._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET status = %s, body = %s WHERE scope = %s AND key = %s",  # noqa: S608
+            [status, json.dumps(body, cls=DjangoJSONEncoder), scope, key],
+        )

@@ -3,15 +3,17 @@
 import os
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
-# Imported here: models may be loaded only after get_asgi_application().
+# Imported here: models may be loaded only after django.setup().
+from common.asgi import ThreadPoolHandler  # noqa: E402
 from grids.people.backends import member_of_token  # noqa: E402
 from realtime.consumer import SocketConsumer  # noqa: E402
 
+django_application = ThreadPoolHandler()
 socket_application = SocketConsumer.as_asgi(member_of_token=member_of_token)
 
 

@@ -150,6 +150,8 @@ if _engine == "sqlite3":
     # IMMEDIATE: a deferred transaction that upgrades to a write fails at once with
     # "database is locked"; an immediate one waits its turn.
     VAR_DIR.mkdir(parents=True, exist_ok=True)
+    # Each thread of the web pool keeps its connection: to open one is to read the whole schema.
+    _database["CONN_MAX_AGE"] = 600
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
