@@ -9,12 +9,11 @@ from django.db.models import Q
 
 from common.errors import NotAllowed
 from grids.people.models import Member, MemberSkill
-from grids.people.queries import members_visible_to
 from grids.places.queries import neighbouring_cells, tree_of
 from patrols.rosters.models import Availability, AvailabilityException, Limits
 from patrols.rosters.windows import Exceptional, Weekly, covers, expand
 from patrols.shifts.models import Seat, Shift
-from patrols.shifts.queries import shift_visible_to
+from patrols.shifts.queries import members_assignable, shift_visible_to
 from patrols.shifts.rules import leads_shift
 
 LOAD_DAYS = 28
@@ -102,7 +101,7 @@ def _rank(
 
 
 def _free_people(shift: Shift, actor: Member) -> list[Member]:
-    """Return the volunteers whom the captain may see and who have no seat too near."""
+    """Return the volunteers whom the captain may seat and who have no seat too near."""
     rest = timedelta(minutes=shift.community.least_rest_minutes)
     near = Seat.objects.filter(
         Q(shift=shift)
@@ -116,8 +115,8 @@ def _free_people(shift: Shift, actor: Member) -> list[Member]:
         | Q(pk__in=Seat.objects.filter(member__isnull=False).values("member"))
     )
     return list(
-        members_visible_to(actor)
-        .filter(volunteers, is_active=True, erased_at=None)
+        members_assignable(actor, shift)
+        .filter(volunteers)
         .exclude(pk__in=near.values("member"))
         .select_related("home")
         .order_by("pk")

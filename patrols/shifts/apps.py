@@ -1,4 +1,4 @@
-"""Register this app under its own name, with its guards and its job."""
+"""Register this app under its own name, with its guards and its jobs."""
 
 from datetime import timedelta
 
@@ -29,3 +29,4 @@ class ShiftsConfig(AppConfig):
         registry.register("community", may_subscribe=rules.may_watch_community)
         registry.register("cell", may_subscribe=rules.may_watch_cell)
         jobs.register("make_shifts", every=timedelta(hours=1), run=ours.run)
+        jobs.register("mark missed seats", every=timedelta(minutes=10), run=ours.mark_missed)

@@ -1,4 +1,4 @@
-"""Keep recurring shifts made ahead."""
+"""Keep recurring shifts made ahead, and close the seats of those who did not come."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -9,12 +9,24 @@ from django.db.models import F, Q
 
 from common.unit_of_work import unit_of_work
 from patrols.shifts import services
-from patrols.shifts.models import Activity
+from patrols.shifts.models import Activity, Seat
+from patrols.shifts.services.seats import EXPECTED
+
+# So long after the end a phone may take to find a net before somebody counts as absent.
+GRACE = timedelta(hours=1)
 
 
 def run(now: datetime) -> None:
     """Make what is due; the hourly job."""
     make_shifts(now)
+
+
+def mark_missed(now: datetime) -> None:
+    """Mark seats as missed whose shift ended an hour ago without a check-in; each shift alone."""
+    due = Seat.objects.filter(state__in=EXPECTED, ends_at__lte=now - GRACE)
+    for shift_id in due.values_list("shift_id", flat=True).distinct().order_by("shift_id"):
+        with unit_of_work(None, now=now):
+            services.close_missed_seats(shift_id=shift_id, now=now)
 
 
 def make_shifts(

@@ -148,4 +148,12 @@ class Seat(models.Model):
                 name="open_means_empty",
             ),
         ]
-        indexes = [models.Index(fields=["member", "starts_at"], name="seats_of_member")]
+        indexes = [
+            models.Index(fields=["member", "starts_at"], name="seats_of_member"),
+            # What jobs look for after the end: few rows, however long the history.
+            models.Index(
+                fields=["ends_at"],
+                condition=Q(state__in=["claimed", "assigned", "checked_in"]),
+                name="seats_to_close",
+            ),
+        ]

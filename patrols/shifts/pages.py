@@ -28,7 +28,7 @@ from patrols.shifts import services
 from patrols.shifts.models import Seat, Shift
 from patrols.shifts.nearby import open_shifts_near
 from patrols.shifts.queries import night_of, shift_visible_to, tonight
-from patrols.shifts.rules import CAPTAINS, claims_close_at, leads_shift, sees_community
+from patrols.shifts.rules import CAPTAINS, claims_close_at, leads, leads_shift, sees_community
 from realtime.queries import heads
 
 # A socket follows at most so many topics for one board.
@@ -225,6 +225,7 @@ def _board(member: Member, community: Community) -> dict[str, Any]:
         "member": member,
         "day": night_of(community, now)[0],
         "rows": rows,
+        "may_plan": leads(member, community=community, cell=None),
         "open": counts.count("open"),
         "out": counts.count("checked_in"),
         "expected": counts.count("claimed") + counts.count("assigned"),

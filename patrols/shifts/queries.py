@@ -57,9 +57,21 @@ def activity_visible_to(actor: Member, activity_id: int) -> Activity:
     return found
 
 
-def member_assignable(actor: Member, member_id: int) -> Member:
-    """Return an active member whom the captain may see, or raise NotFound."""
-    member = members_visible_to(actor).filter(pk=member_id, is_active=True, erased_at=None).first()
+def members_assignable(actor: Member, shift: Shift) -> QuerySet[Member]:
+    """Return the active members whom the shift's captain may seat in it.
+
+    Those they may see anyway, and everybody of the shift's community: the captain of a single
+    cell fills a gap with neighbours too. Callers show names only, never phones.
+    """
+    path = shift.community.path
+    neighbours = Q(community__path__startswith=path) | Q(home__community__path__startswith=path)
+    known = Q(pk__in=members_visible_to(actor).values("pk"))
+    return Member.objects.filter(known | neighbours, is_active=True, erased_at=None)
+
+
+def member_assignable(actor: Member, shift: Shift, member_id: int) -> Member:
+    """Return a member whom the captain may seat in this shift, or raise NotFound."""
+    member = members_assignable(actor, shift).filter(pk=member_id).first()
     if member is None:
         raise NotFound
     return member

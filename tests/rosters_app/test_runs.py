@@ -342,6 +342,21 @@ def test_replacements_are_ranked_with_reasons(town: Town, api: APIClient) -> Non
     assert found[3]["reasons"] == ["home_cell", "not_available"]
 
 
+def test_the_captain_of_a_cell_finds_people_next_door_by_name_only(
+    town: Town, api: APIClient
+) -> None:
+    captain = MemberFactory(community=town.community)
+    grant(captain, "captain", cell=town.cells[0])
+    api.force_authenticate(captain)
+    shift = ShiftFactory(community=town.community, cell=town.cells[0])
+    next_door = evenings(town.volunteers[1])
+    evenings(MemberFactory(community=town.community.parent))
+    found = api.get(f"/api/v1/shifts/{shift.pk}/replacements").json()["results"]
+    assert [one["member"] for one in found] == [
+        {"id": next_door.pk, "name": next_door.display_name}
+    ]
+
+
 def test_replacements_need_the_skill_and_share_the_load(town: Town, api: APIClient) -> None:
     shift = ShiftFactory(
         community=town.community,

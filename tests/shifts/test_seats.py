@@ -3,17 +3,18 @@
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from common.errors import DomainError, NotAllowed, NotFound
 from common.models import Audit
 from common.unit_of_work import OutsideUnitOfWork, unit_of_work
 from grids.people.models import Member, MemberSkill, Skill
+from grids.people.queries import members_visible_to
 from grids.people.registries import export_parts
 from grids.people.services import erase_member
 from patrols.rosters.models import Limits
-from patrols.shifts import services
+from patrols.shifts import jobs, services
 from patrols.shifts.models import Seat, Shift
 from realtime.models import Event
 from tests.factories import NOW, CommunityFactory, MemberFactory, ShiftFactory, Town, grant, take
@@ -180,8 +181,11 @@ def test_a_captain_leads_only_their_cell(town: Town) -> None:
         assign(a_shift(town), town.volunteers[0], other)
     theirs = ShiftFactory(community=town.community, cell=town.cells[1])
     with pytest.raises(NotFound):
-        assign(theirs, town.volunteers[0], other)
+        assign(theirs, MemberFactory(community=town.community.parent), other)
     assign(theirs, town.volunteers[1], other)
+    # A gap may be filled with anybody of the community, whose pages the captain can't open.
+    assign(theirs, town.volunteers[0], other)
+    assert not members_visible_to(other).filter(pk=town.volunteers[0].pk).exists()
 
 
 def test_release(town: Town) -> None:
@@ -200,6 +204,10 @@ def test_release(town: Town) -> None:
     assert Event.objects.filter(type="seat.released").count() == 3
     claim(shift, member)
     release(shift, town.captain, member, now=shift.starts_at + timedelta(minutes=5))
+    claim(shift, member)
+    with refusal("shift_over"):
+        release(shift, town.captain, member, now=shift.ends_at)
+    release(shift, member)
     Seat.objects.filter(pk=claim(shift, member).pk).update(state="checked_in")
     with pytest.raises(DomainError) as refused:
         release(shift, town.captain, member)
@@ -238,6 +246,34 @@ def test_no_show_is_for_captains_and_late_evidence_undoes_it(town: Town) -> None
         services.mark_checked_in(seat=seat, actor=member, now=late)
     seat.refresh_from_db()
     assert seat.state == "checked_in"
+
+
+def test_who_never_checked_in_is_marked_an_hour_after_the_end(town: Town) -> None:
+    shift, called_off = a_shift(town), a_shift(town, state="cancelled")
+    for index, state in enumerate(("claimed", "assigned", "checked_in"), start=1):
+        take(shift.seats.get(index=index), town.volunteers[index - 1], state)
+    take(called_off.seats.first(), town.volunteers[3])
+    jobs.mark_missed(shift.ends_at + timedelta(minutes=59))
+    assert not Seat.objects.filter(state="no_show").exists()
+    due = shift.ends_at + timedelta(hours=1)
+    jobs.mark_missed(due)
+    jobs.mark_missed(due)
+    states = shift.seats.order_by("index").values_list("state", flat=True)
+    assert list(states) == ["no_show", "no_show", "checked_in"]
+    assert called_off.seats.filter(state="claimed").exists()
+    cell = Event.objects.filter(type="seat.no_show", topic__name=f"cell:{town.cells[0].pk}")
+    assert [row.data["seat"] for row in cell.order_by("seq")] == [
+        seat.pk for seat in shift.seats.filter(state="no_show").order_by("pk")
+    ]
+    assert Audit.objects.filter(action="seat.no_show", actor=None).count() == 2
+
+
+def test_late_evidence_never_puts_somebody_in_two_places(town: Town) -> None:
+    member, missed = town.volunteers[0], a_shift(town)
+    seat = take(missed.seats.first(), member, "no_show")
+    claim(a_shift(town), member)
+    with unit_of_work(member, now=NOW), refusal("overlapping_shift"), transaction.atomic():
+        services.mark_checked_in(seat=seat, actor=member, now=NOW)
 
 
 def test_erasure_frees_coming_seats_and_keeps_history(town: Town) -> None:

@@ -108,6 +108,10 @@ class Migration(migrations.Migration):
             model_name='seat',
             index=models.Index(fields=['member', 'starts_at'], name='seats_of_member'),
         ),
+        migrations.AddIndex(
+            model_name='seat',
+            index=models.Index(condition=models.Q(('state__in', ['claimed', 'assigned', 'checked_in'])), fields=['ends_at'], name='seats_to_close'),
+        ),
         migrations.AddConstraint(
             model_name='seat',
             constraint=models.UniqueConstraint(fields=('shift', 'index'), name='seat_once'),

@@ -18,6 +18,9 @@ from patrols.shifts.queries import member_assignable, shift_visible_to
 from patrols.shifts.rules import claims_close_at, leads_shift
 from patrols.shifts.transitions import By, step
 
+# Has a seat, and nothing was heard yet.
+EXPECTED = (Seat.State.CLAIMED, Seat.State.ASSIGNED)
+
 
 class ShiftFull(DomainError):
     """No seat of this shift is open."""
@@ -103,14 +106,15 @@ def claim_seat(*, shift_id: int, actor: Member, now: datetime) -> Seat:
 def assign_seat(*, shift_id: int, member_id: int, actor: Member, now: datetime) -> Seat:
     """Give a member an open seat, as the shift's captain, until the shift ends.
 
-    Raises NotFound (also for a member the captain can't see), NotAllowed, ShiftGone, ShiftOver,
-    and what `claim_seat` raises about the member.
+    Anybody of the shift's community, or whom the captain sees otherwise. Raises NotFound (also
+    for anybody else), NotAllowed, ShiftGone, ShiftOver, and what `claim_seat` raises about the
+    member.
     """
     current()
     seen = shift_visible_to(actor, shift_id)
     if not leads_shift(actor, seen):
         raise NotAllowed
-    member = member_assignable(actor, member_id)
+    member = member_assignable(actor, seen, member_id)
     _lock_members([member.pk])
     shift = _lock_shift(seen)
     _require_scheduled(shift)
@@ -125,7 +129,9 @@ def release_seat(
 ) -> Seat:
     """Open a seat again: one's own before the start, or anybody's as the shift's captain.
 
-    Raises NotFound, NotAllowed, NotYourSeat, ShiftStarted, SeatStepRefused (already checked in).
+    After the end nobody does: evidence may still be on its way from a phone without a net.
+    Raises NotFound, NotAllowed, NotYourSeat, ShiftStarted, ShiftOver, SeatStepRefused (already
+    checked in).
     """
     current()
     seen = shift_visible_to(actor, shift_id)
@@ -143,6 +149,8 @@ def release_seat(
     seat.shift = shift
     if now >= shift.starts_at and not captain:
         raise ShiftStarted
+    if now >= shift.ends_at:
+        raise ShiftOver
     free_seat(seat, shift, members[holder], by=By.CAPTAIN if captain else By.HOLDER)
     return seat
 
@@ -169,13 +177,13 @@ def release_coming_seats(member: Member, now: datetime) -> None:
 
     What has been checked in or missed stays as history.
     """
-    coming = Seat.objects.filter(
-        member=member, ends_at__gt=now, state__in=(Seat.State.CLAIMED, Seat.State.ASSIGNED)
-    ).values_list("pk", "shift_id")
+    coming = Seat.objects.filter(member=member, ends_at__gt=now, state__in=EXPECTED).values_list(
+        "pk", "shift_id"
+    )
     shift_of = dict(coming)
     shifts = lock(Shift.objects.all(), shift_of.values())
     for seat in lock(Seat.objects.all(), shift_of).values():
-        if seat.member_id == member.pk and seat.state in (Seat.State.CLAIMED, Seat.State.ASSIGNED):
+        if seat.member_id == member.pk and seat.state in EXPECTED:
             free_seat(seat, shifts[seat.shift_id], member, by=By.SYSTEM)
 
 
@@ -183,7 +191,7 @@ def mark_checked_in(*, seat: Seat, actor: Member | None, now: datetime) -> None:
     """Note that the holder is there; the caller has locked member, shift and seat.
 
     A check-in that arrives after the check-out (a phone without a net) leaves the seat checked
-    out. Raises SeatStepRefused.
+    out. Raises SeatStepRefused, OverlappingShift.
     """
     if seat.state == Seat.State.CHECKED_OUT:
         return
@@ -193,7 +201,7 @@ def mark_checked_in(*, seat: Seat, actor: Member | None, now: datetime) -> None:
 def mark_checked_out(*, seat: Seat, actor: Member | None, now: datetime) -> None:
     """Note that the holder has finished; the caller has locked member, shift and seat.
 
-    Raises SeatStepRefused.
+    Raises SeatStepRefused, OverlappingShift.
     """
     _mark(seat, Seat.State.CHECKED_OUT, events.SeatCheckedOut, actor)
 
@@ -210,13 +218,39 @@ def mark_no_show(*, seat: Seat, actor: Member | None, now: datetime) -> None:
     _mark(seat, Seat.State.NO_SHOW, events.SeatNoShow, actor)
 
 
+def close_missed_seats(*, shift_id: int, now: datetime) -> int:
+    """Mark everybody of an ended shift who never checked in as absent (the system); how many.
+
+    Evidence that reaches us later still counts (see transitions). Running it again does nothing.
+    """
+    current()
+    waiting = Seat.objects.filter(shift=shift_id, state__in=EXPECTED)
+    members = lock(Member.objects.all(), waiting.values_list("member_id", flat=True))
+    shift = lock(Shift.objects.all(), [shift_id]).get(shift_id)
+    if shift is None or shift.state == Shift.State.CANCELLED or now < shift.ends_at:
+        return 0
+    seats = lock(Seat.objects.all(), waiting.values_list("pk", flat=True))
+    closed = 0
+    for seat in seats.values():
+        # Whoever was seated after the look at the members comes with the next run.
+        if seat.state in EXPECTED and seat.member_id in members:
+            seat.shift, seat.member = shift, members[seat.member_id]
+            mark_no_show(seat=seat, actor=None, now=now)
+            closed += 1
+    return closed
+
+
 def _mark(seat: Seat, to: str, event: type[events.SeatEvent], actor: Member | None) -> None:
     member = seat.member
     if member is None:
         raise NotYourSeat
     before = str(seat.state)
     step(seat, to, by=_part_of(actor, member))
-    seat.save(update_fields=["state"])
+    try:
+        seat.save(update_fields=["state"])
+    except IntegrityError as error:
+        # Late evidence for a missed shift, from somebody who sat elsewhere at that time.
+        raise OverlappingShift(member=member.pk) from error
     current().audit(event.type, seat, before={"state": before}, after={"state": str(to)})
     events.record_seat(event, seat, seat.shift, member=member)
 
