@@ -10,7 +10,7 @@ from django.conf import settings
 
 from config.demo.city_bulk import Rows
 from patrols.checkins.models import CheckIn
-from patrols.checkins.services import SOURCE
+from patrols.checkins.queries import SOURCE
 from patrols.checkins.verdict import Evidence, Judgement, Position, Window, judge, minutes_worked
 from patrols.shifts.models import Activity, Seat, Shift
 from timebank.earning.models import HourLog

@@ -13,6 +13,7 @@ from common.api import Endpoint, IdField
 from common.money import credits_text
 from common.unit_of_work import UnitOfWork
 from patrols.checkins import services
+from patrols.shifts.serializers import Zoned
 
 
 class FiniteField(serializers.FloatField):
@@ -35,7 +36,7 @@ class CheckInIn(serializers.Serializer[Any]):
 
     seat = IdField()
     kind = serializers.ChoiceField(choices=["in", "out"])
-    occurred_at = serializers.DateTimeField(
+    occurred_at = Zoned(
         required=False, allow_null=True, help_text="When it was tapped; missing: now"
     )
     lat = FiniteField(required=False, allow_null=True, min_value=-90, max_value=90)
@@ -103,7 +104,8 @@ class CheckInsView(Endpoint):
         summary="Check in or out",
         description=(
             "Safe to repeat with the same key. Judged by `occurred_at`: refused (409 "
-            "`not_your_seat`, `too_early`, `too_late`, `already_checked_in`), accepted, or "
+            "`not_your_seat`, `too_early`, `too_late`, `already_checked_in`, and "
+            "`overlapping_shift` after a missed shift), accepted, or "
             "`review` with reasons: `late_arrival`, `out_before_in`, `late_checkout`, "
             "`clock_skew`, `late_upload`, `wrong_code`, `no_evidence`, `no_place`, "
             "`weak_position`, `outside_cell`."

@@ -36,6 +36,8 @@ def read(evidence: dict[str, Any]) -> list[EvidenceLine]:
         out = _lines("out", evidence["out"])
         said = "in" not in evidence
         lines += [line for line in out if not (said and line.text == REASONS["out_before_in"])]
+    else:
+        lines.append(EvidenceLine(_("No check-out: counted up to the end."), good=False))
     return lines
 
 

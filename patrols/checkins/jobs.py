@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from common.unit_of_work import unit_of_work
+from patrols.checkins import queries, services
 from patrols.checkins.services import erase_positions, position_keep_time
 
 
@@ -10,3 +11,10 @@ def forget_positions(now: datetime) -> None:
     """Erase positions older than the community was promised to keep them."""
     with unit_of_work(now=now):
         erase_positions(before=now - position_keep_time())
+
+
+def log_forgotten(now: datetime) -> None:
+    """Log, for a reviewer, the hours of everybody who came and forgot to check out."""
+    for pk in list(queries.seats_without_checkout(now).values_list("pk", flat=True)):
+        with unit_of_work(now=now):
+            services.log_forgotten(seat_id=pk, now=now)

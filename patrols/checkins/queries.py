@@ -1,16 +1,23 @@
 """Reading check-ins, and the place that a position is measured against."""
 
+from datetime import datetime
 from typing import Any
 
 import shapely
+from django.db.models import Exists, OuterRef, QuerySet
 
 from common.errors import NotFound
 from grids.people.models import Member
 from grids.places.models import CellPlan, CellShape
 from patrols.checkins import place
 from patrols.checkins.models import CheckIn
+from patrols.checkins.verdict import OUT_AT_LATEST
 from patrols.shifts.models import Seat, Shift
 from patrols.shifts.rules import sees_community
+from timebank.earning.models import HourLog
+
+# What hour logs of seats name as their source.
+SOURCE = "seat"
 
 
 def seat_visible_to(actor: Member, seat_id: int) -> Seat:
@@ -40,6 +47,25 @@ def metres_from_place(shift: Shift, *, lat: float, lon: float) -> float | None:
     return place.metres_from_meeting(
         lat=lat, lon=lon, meeting_lat=shift.meeting_lat, meeting_lon=shift.meeting_lon
     )
+
+
+def seats_without_checkout(now: datetime) -> QuerySet[Seat]:
+    """Return seats checked in to and never out, whose time for it is over, without hours yet.
+
+    A check-in that has only just reached us is left time to be followed by its check-out.
+    """
+    over = now - OUT_AT_LATEST
+    came = CheckIn.objects.filter(
+        seat=OuterRef("pk"), member=OuterRef("member"), kind="in", received_at__lte=over
+    )
+    hours = HourLog.objects.filter(source_type=SOURCE, source_id=OuterRef("pk"))
+    return Seat.objects.filter(
+        Exists(came),
+        ~Exists(hours),
+        state=Seat.State.CHECKED_IN,
+        ends_at__lte=over,
+        member__erased_at=None,
+    ).order_by("pk")
 
 
 def checkins_of_seat(seat: Seat, member: Member) -> dict[str, CheckIn]:

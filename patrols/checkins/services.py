@@ -13,14 +13,13 @@ from common.unit_of_work import current
 from grids.people.models import Member
 from patrols.checkins import queries
 from patrols.checkins.models import CheckIn
+from patrols.checkins.queries import SOURCE
 from patrols.checkins.verdict import Evidence, Judgement, Position, Window, judge, minutes_worked
 from patrols.checkins.verdict import same_code as code_is
 from patrols.shifts.models import Seat, Shift
 from patrols.shifts.services import mark_checked_in, mark_checked_out
 from timebank.earning.models import HourLog
 from timebank.earning.services import log_hours, revise_pending_hours
-
-SOURCE = "seat"
 
 
 class NotYourSeat(DomainError):
@@ -77,7 +76,7 @@ def check_in(
     both verdicts accepted they are trusted, and where the community approves such hours at once
     their credits are posted in this commit. Without a check-in they count from the shift's start
     and always wait for a reviewer.
-    Raises NotFound, NotYourSeat, AlreadyCheckedIn, TooEarly, TooLate.
+    Raises NotFound, NotYourSeat, AlreadyCheckedIn, TooEarly, TooLate, OverlappingShift.
     """
     current()
     seen = queries.seat_visible_to(actor, seat_id)
@@ -104,6 +103,24 @@ def check_in(
         return Recorded(checkin)
     mark_checked_out(seat=seat, actor=actor, now=now)
     return Recorded(checkin, _log(seat, actor, done, now=now))
+
+
+def log_forgotten(*, seat_id: int, now: datetime) -> HourLog | None:
+    """Log the hours of somebody who came and never checked out: up to the end, for a reviewer.
+
+    The seat stays checked in; a check-out that still arrives corrects the waiting hours. Does
+    nothing, and returns None, where hours were logged or there is nothing to count.
+    """
+    current()
+    seen = Seat.objects.select_related("shift__community", "shift__cell").get(pk=seat_id)
+    holder = seen.member
+    if holder is None:
+        return None
+    seat = _locked(seen, holder)
+    done = queries.checkins_of_seat(seat, holder)
+    if seat.state != Seat.State.CHECKED_IN or "in" not in done or _logged(seat) is not None:
+        return None
+    return _log_minutes(seat, holder, done, trusted=False, actor=None, now=now)
 
 
 def erase_positions(*, before: datetime) -> int:
@@ -226,20 +243,46 @@ def _write(
 
 
 def _minutes(shift: Shift, done: dict[str, CheckIn]) -> int:
-    came = done.get("in")
+    """Count from the check-in to the check-out; where one is missing, from start or to end."""
+    came, left = done.get("in"), done.get("out")
     return minutes_worked(
-        _window(shift), came.occurred_at if came else None, done["out"].occurred_at
+        _window(shift),
+        came.occurred_at if came else None,
+        left.occurred_at if left else shift.ends_at,
     )
 
 
+def _logged(seat: Seat) -> HourLog | None:
+    return HourLog.objects.filter(source_type=SOURCE, source_id=seat.pk).first()
+
+
 def _log(seat: Seat, actor: Member, done: dict[str, CheckIn], *, now: datetime) -> HourLog | None:
-    """Log the hours of a check-out; none where no whole minute lies between in and out."""
+    """Log the hours of a check-out; none where no whole minute lies between in and out.
+
+    Hours that were logged because nobody checked out are corrected while they wait.
+    """
+    logged = _logged(seat)
+    if logged is not None:
+        return _revise(seat, actor, done, now=now) or logged
+    accepted = [row.verdict == CheckIn.Verdict.ACCEPTED for row in done.values()]
+    trusted = len(accepted) == 2 and all(accepted)
+    return _log_minutes(seat, actor, done, trusted=trusted, actor=actor, now=now)
+
+
+def _log_minutes(
+    seat: Seat,
+    holder: Member,
+    done: dict[str, CheckIn],
+    *,
+    trusted: bool,
+    actor: Member | None,
+    now: datetime,
+) -> HourLog | None:
     shift, minutes = seat.shift, _minutes(seat.shift, done)
     if minutes == 0:
         return None
-    accepted = [row.verdict == CheckIn.Verdict.ACCEPTED for row in done.values()]
     return log_hours(
-        member=seat.member or actor,
+        member=seat.member or holder,
         community=shift.community,
         category=shift.category,
         title=shift.title,
@@ -248,15 +291,17 @@ def _log(seat: Seat, actor: Member, done: dict[str, CheckIn], *, now: datetime) 
         source_type=SOURCE,
         source_id=seat.pk,
         evidence=_summary(shift, done),
-        trusted=len(accepted) == 2 and all(accepted),
+        trusted=trusted,
         actor=actor,
         now=now,
     )
 
 
-def _revise(seat: Seat, actor: Member, done: dict[str, CheckIn], *, now: datetime) -> None:
-    """Count waiting hours from a check-in that reached us after the check-out."""
-    revise_pending_hours(
+def _revise(
+    seat: Seat, actor: Member, done: dict[str, CheckIn], *, now: datetime
+) -> HourLog | None:
+    """Count waiting hours anew with evidence that reached us late; None where none wait."""
+    return revise_pending_hours(
         source_type=SOURCE,
         source_id=seat.pk,
         minutes=_minutes(seat.shift, done),

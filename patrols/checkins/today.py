@@ -9,7 +9,7 @@ from common.money import credits_text
 from grids.people.models import Member, Role
 from grids.people.rules import holds_on, today
 from patrols.checkins.models import CheckIn
-from patrols.checkins.services import SOURCE
+from patrols.checkins.queries import SOURCE
 from patrols.checkins.verdict import OUT_AT_LATEST
 from patrols.shifts.models import Seat, Shift
 from timebank.earning.models import HourLog

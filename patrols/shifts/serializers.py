@@ -17,13 +17,10 @@ Body = serializers.Serializer[Any]
 _YEARS = (date(2000, 1, 1), date(2200, 1, 1))
 
 
-class Instant(serializers.DateTimeField):
+class Zoned(serializers.DateTimeField):
     """An instant with a zone; one without would be read by the server's clock."""
 
-    default_error_messages = {
-        "zone": _("Add the zone, such as +08:00 or Z."),
-        "range": _("This year can't be meant."),
-    }
+    default_error_messages = {"zone": _("Add the zone, such as +08:00 or Z.")}
 
     def to_internal_value(self, value: Any) -> datetime:
         if isinstance(value, str):
@@ -33,6 +30,15 @@ class Instant(serializers.DateTimeField):
                 parsed = None
             if parsed is not None and parsed.tzinfo is None:
                 self.fail("zone")
+        return super().to_internal_value(value)
+
+
+class Instant(Zoned):
+    """An instant in years that a shift may be meant in."""
+
+    default_error_messages = {"range": _("This year can't be meant.")}
+
+    def to_internal_value(self, value: Any) -> datetime:
         instant = super().to_internal_value(value)
         if not _YEARS[0] < instant.date() < _YEARS[1]:
             self.fail("range")

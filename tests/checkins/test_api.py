@@ -8,10 +8,13 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import gettext
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from common.models import IdempotencyKey
+from common.unit_of_work import unit_of_work
+from patrols.checkins import evidence, jobs
 from patrols.checkins.models import CheckIn
 from patrols.shifts.models import Seat
 from patrols.shifts.services import mark_no_show
@@ -19,6 +22,7 @@ from realtime.models import Event
 from tests.checkins.factories import END, INSIDE, OUTSIDE, START, a_patrol
 from tests.factories import MemberFactory, Town, a_community, take
 from timebank.earning.models import HourLog
+from timebank.earning.services import approve_hours
 from timebank.ledger.models import Account
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +167,60 @@ def test_a_check_out_without_a_check_in_waits_for_review(
     assert set(hour.evidence) >= {"in", "out"}
 
 
+def test_whoever_forgets_to_check_out_loses_nothing(api: APIClient, town: Town, seat: Seat) -> None:
+    town.community.auto_approve_hours = True
+    town.community.save()
+    with time_machine.travel(START + timedelta(minutes=30), tick=False):
+        send(api, seat)
+    jobs.log_forgotten(END + timedelta(hours=11, minutes=59))
+    assert not HourLog.objects.exists()
+    due = END + timedelta(hours=12)
+    jobs.log_forgotten(due)
+    jobs.log_forgotten(due)
+    hour = HourLog.objects.get()
+    assert (hour.state, hour.minutes, hour.entered_by) == ("pending", 60, None)
+    words = [line.text for line in evidence.read(hour.evidence) if not line.good]
+    assert words[-1] == gettext("No check-out: counted up to the end.")
+    # The check-out was kept on a phone, and corrects what waits.
+    with time_machine.travel(END + timedelta(hours=20), tick=False):
+        answer = send(api, seat, "out", occurred_at=END - timedelta(minutes=20))
+    assert (answer.status_code, answer.json()["hours"]["minutes"]) == (201, 40)
+    hour.refresh_from_db()
+    seat.refresh_from_db()
+    assert (hour.state, hour.minutes, seat.state) == ("pending", 40, "checked_out")
+    assert set(hour.evidence) >= {"in", "out"}
+
+
+def test_a_late_check_out_leaves_decided_hours_alone(
+    api: APIClient, town: Town, seat: Seat
+) -> None:
+    with time_machine.travel(START, tick=False):
+        send(api, seat)
+    due = END + timedelta(hours=12)
+    jobs.log_forgotten(due)
+    hour = HourLog.objects.get()
+    with unit_of_work(town.reviewer, now=due):
+        approve_hours(hour_log_id=hour.pk, actor=town.reviewer, now=due)
+    with time_machine.travel(due + timedelta(hours=1), tick=False):
+        answer = send(api, seat, "out", occurred_at=END - timedelta(minutes=60))
+    assert answer.status_code == 201
+    assert answer.json()["hours"] == {
+        "id": hour.pk, "state": "approved", "minutes": 90, "credits": "0.75",
+    }  # fmt: skip
+
+
+def test_a_check_in_that_reached_us_late_waits_for_its_check_out(
+    api: APIClient, seat: Seat
+) -> None:
+    uploaded = END + timedelta(hours=20)
+    with time_machine.travel(uploaded, tick=False):
+        send(api, seat, occurred_at=START)
+    jobs.log_forgotten(uploaded + timedelta(hours=1))
+    assert not HourLog.objects.exists()
+    jobs.log_forgotten(uploaded + timedelta(hours=12))
+    assert HourLog.objects.get().minutes == 90
+
+
 def test_no_whole_minute_logs_no_hours(api: APIClient, seat: Seat) -> None:
     with time_machine.travel(START, tick=False):
         send(api, seat)
@@ -172,8 +230,6 @@ def test_no_whole_minute_logs_no_hours(api: APIClient, seat: Seat) -> None:
 
 
 def test_evidence_after_a_no_show_is_heard(api: APIClient, seat: Seat) -> None:
-    from common.unit_of_work import unit_of_work
-
     with time_machine.travel(START + timedelta(hours=1), tick=False):
         with unit_of_work():
             mark_no_show(seat=seat, actor=None, now=START + timedelta(hours=1))
@@ -254,6 +310,7 @@ def test_a_seat_out_of_sight_does_not_exist(api: APIClient, seat: Seat) -> None:
         {"kind": None}, {"kind": "IN"}, {"kind": ["in"]}, {"kind": {}},
         {"occurred_at": "yesterday"}, {"occurred_at": 5}, {"occurred_at": "2026-13-01T00:00:00Z"},
         {"occurred_at": "0001-01-01T00:00:00+14:00"}, {"occurred_at": []},
+        {"occurred_at": "2026-06-01T19:00:00"},
         {"lat": 91}, {"lat": -90.1}, {"lon": 181}, {"lat": "NaN"}, {"lon": "Infinity"},
         {"lat": "-inf"}, {"lat": True}, {"lat": {}}, {"lat": 10**400}, {"lat": "x"},
         {"lat": None}, {"lon": None},

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from common.unit_of_work import unit_of_work
 from grids.people.models import Member
 from patrols.checkins import today
+from patrols.checkins.evidence import REASONS
 from patrols.checkins.models import CheckIn
 from patrols.checkins.services import check_in
 from patrols.shifts.models import Seat
@@ -164,3 +165,18 @@ def test_today_costs_the_same_for_one_shift_and_for_three(
             a_patrol(town, starts_at=START + timedelta(days=day))
         assert cost() == some
         assert some <= 22
+
+
+def test_every_reason_has_words_on_the_button(client: Client, seat: Seat) -> None:
+    with time_machine.travel(START, tick=False):
+        page = shown(client)
+    for code in REASONS:
+        assert f'data-say-{code.replace("_", "-")}="' in page, code
+
+
+def test_today_leads_to_giving_the_place_back(client: Client, town: Town, seat: Seat) -> None:
+    later = a_patrol(town, starts_at=START + timedelta(days=1))
+    with time_machine.travel(START - timedelta(minutes=40), tick=False):
+        page = shown(client)
+    assert f'href="/shifts/{seat.shift_id}/"' in page
+    assert f'href="/shifts/{later.shift_id}/"' in page
