@@ -48,6 +48,7 @@ class Worker:
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._stopping = threading.Event()
         self._tasks: TaskWorker | None = None
+        self._job: str | None = None
         self._threads = [
             threading.Thread(
                 target=self._loop, args=(turn, pause), name=f"linli-{name}", daemon=True
@@ -95,15 +96,21 @@ class Worker:
         connection.close()
 
     def beat(self) -> None:
-        """Say that we are alive, prolong what we hold, bury the dead."""
+        """Say that we are alive, prolong what we are at, bury the dead.
+
+        Only what we are at: a claim that we failed to give back (the database was away at that
+        moment) must end like a dead worker's, or nobody would do that job again.
+        """
         now = wall_clock()
         WorkerBeat.objects.update_or_create(
             worker=self.name,
             defaults={"beat_at": now},
             create_defaults={"beat_at": now, "started_at": now},
         )
-        JobRun.objects.filter(claimed_by=self.name).update(claimed_until=now + LEASE)
-        requeue_orphans(now)
+        if self._job is not None:
+            held = JobRun.objects.filter(name=self._job, claimed_by=self.name)
+            held.update(claimed_until=now + LEASE)
+        requeue_orphans(now, idle=self.name if self._tasks is None else None)
         WorkerBeat.objects.filter(beat_at__lt=now - timedelta(days=1)).delete()
 
     def _run_jobs(self) -> None:
@@ -111,7 +118,11 @@ class Worker:
             if self._stopping.is_set():
                 return
             if claim(name, self.name, wall_clock()):
-                self.run_job(name)
+                self._job = name
+                try:
+                    self.run_job(name)
+                finally:
+                    self._job = None
 
     def run_job(self, name: str) -> None:
         """Run a claimed job and note how it went."""
@@ -142,8 +153,10 @@ class Worker:
                 max_tasks=None,
                 worker_id=self.name,
             )
-            self._tasks.run()
-            self._tasks = None
+            try:
+                self._tasks.run()
+            finally:
+                self._tasks = None
 
 
 def due(now: datetime) -> list[str]:
@@ -172,8 +185,12 @@ def claim(name: str, worker: str, now: datetime) -> bool:
     return taken == 1
 
 
-def requeue_orphans(now: datetime) -> int:
-    """Queue again the tasks whose worker has been silent for LEASE; return how many."""
+def requeue_orphans(now: datetime, *, idle: str | None = None) -> int:
+    """Queue again the tasks whose worker has been silent for LEASE; return how many.
+
+    `idle` is a worker that is at no task: what it left RUNNING (the database was away when the
+    task ended) is nobody's either.
+    """
     running = DBTaskResult.objects.running()
     if not running.exists():
         return 0
@@ -182,14 +199,15 @@ def requeue_orphans(now: datetime) -> int:
     )
     requeued = 0
     for task in running.filter(started_at__lt=now - timedelta(seconds=2 * BEAT_S)):
-        if task.worker_ids and task.worker_ids[-1] in alive:
+        if task.worker_ids and task.worker_ids[-1] in alive - {idle}:
             continue
-        if len(task.worker_ids) >= ATTEMPTS:
-            task.set_failed(WorkerDied(f"{ATTEMPTS} workers died at it"))
-            continue
-        requeued += DBTaskResult.objects.filter(
+        still = DBTaskResult.objects.filter(
             pk=task.pk, status="RUNNING", started_at=task.started_at
-        ).update(status="READY", started_at=None)
+        )
+        if len(task.worker_ids) < ATTEMPTS:
+            requeued += still.update(status="READY", started_at=None)
+        elif still.exists():
+            task.set_failed(WorkerDied(f"{ATTEMPTS} workers died at it"))
     return requeued
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django_tasks_db.models import DBTaskResult
 
 from common import jobs
@@ -86,7 +86,7 @@ def test_a_claim_keeps_others_away_until_its_worker_is_dead(
     assert not worker.claim("hourly", "second", NOW)
     assert worker.due(NOW) == []
     alive = worker.Worker()
-    alive.name = "first"
+    alive.name, alive._job = "first", "hourly"
     clock.shift(timedelta(seconds=20))
     alive.beat()
     later = NOW + timedelta(seconds=45)
@@ -94,6 +94,45 @@ def test_a_claim_keeps_others_away_until_its_worker_is_dead(
     later = NOW + timedelta(seconds=51)
     assert worker.due(later) == ["hourly"]
     assert worker.claim("hourly", "second", later)
+
+
+@pytest.mark.django_db
+def test_a_claim_that_could_not_be_given_back_ends_though_its_worker_lives(
+    job: list[datetime], clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = worker.Worker()
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.Worker, "run_job", _the_database_is_away)
+        with pytest.raises(OperationalError):
+            one._run_jobs()
+    clock.shift(timedelta(seconds=20))
+    one.beat()
+    clock.shift(timedelta(seconds=11))
+    one._run_jobs()
+    assert len(job) == 1
+
+
+def _the_database_is_away(*args: object) -> None:
+    raise OperationalError
+
+
+@pytest.mark.django_db
+def test_a_task_that_its_living_worker_lost_is_queued_again(
+    clock: time_machine.Traveller,
+) -> None:
+    tasks.note.enqueue(7)
+    one = worker.Worker()
+    row = DBTaskResult.objects.get()
+    row.claim(one.name)
+    clock.shift(timedelta(seconds=11))
+    one._tasks = object()  # type: ignore[assignment]
+    one.beat()
+    row.refresh_from_db()
+    assert row.status == "RUNNING", "it is at it"
+    one._tasks = None
+    one.beat()
+    row.refresh_from_db()
+    assert row.status == "READY"
 
 
 @pytest.mark.django_db(transaction=True)
