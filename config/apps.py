@@ -4,8 +4,13 @@ from django.apps import AppConfig
 
 
 class LinliConfig(AppConfig):
-    """Register `config` for its management commands."""
+    """Register `config` for its management commands, its cleaning and its checks."""
 
     name = "config"
     label = "config"
     verbose_name = "Linli"
+
+    def ready(self) -> None:
+        from config import checks, cleanup  # noqa: F401 (the import registers the checks)
+
+        cleanup.register()
