@@ -8,12 +8,14 @@ import importlib.util
 import secrets
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from environs import Env, EnvError
+from phonenumbers import SUPPORTED_REGIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -27,6 +29,14 @@ def _read(read: Any, name: str, **options: Any) -> Any:
         return read(name, **options)
     except EnvError as error:
         raise ImproperlyConfigured(f"{error}. See .env.example.") from error
+
+
+def _at_least_one(name: str, *, default: int) -> int:
+    """Read a number that means nothing below 1: 0 days kept would delete all."""
+    number: int = _read(env.int, name, default=default)
+    if number < 1:
+        raise ImproperlyConfigured(f"{name} is {number}: it must be at least 1. See .env.example.")
+    return number
 
 
 def _development_secret(folder: Path) -> str:
@@ -53,6 +63,8 @@ if PRODUCTION:
     ALLOWED_HOSTS = _read(env.list, "LINLI_ALLOWED_HOSTS")
     if len(SECRET_KEY) < 40:
         raise ImproperlyConfigured("LINLI_SECRET_KEY must have at least 40 characters.")
+    if not any(ALLOWED_HOSTS):
+        raise ImproperlyConfigured("LINLI_ALLOWED_HOSTS is empty: no request would be answered.")
 else:
     SECRET_KEY = _read(env.str, "LINLI_SECRET_KEY", default="") or _development_secret(VAR_DIR)
     ALLOWED_HOSTS = _read(
@@ -60,6 +72,8 @@ else:
     )
 CSRF_TRUSTED_ORIGINS = _read(env.list, "LINLI_TRUSTED_ORIGINS", default=[])
 SITE_URL = _read(env.str, "LINLI_SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+if not SITE_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured("LINLI_SITE_URL must start with http:// or https://.")
 
 INSTALLED_APPS = [
     "daphne",
@@ -162,11 +176,15 @@ if _engine == "sqlite3":
 elif _engine == "postgresql":
     # Under ASGI persistent connections leak, one per thread; a pool does not.
     _database["CONN_MAX_AGE"] = 0
+    if _read(env.int, "LINLI_DB_POOL_MIN", default=2) > _read(
+        env.int, "LINLI_DB_POOL_MAX", default=20
+    ):
+        raise ImproperlyConfigured("LINLI_DB_POOL_MIN is above LINLI_DB_POOL_MAX.")
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         "pool": {
-            "min_size": _read(env.int, "LINLI_DB_POOL_MIN", default=2),
-            "max_size": _read(env.int, "LINLI_DB_POOL_MAX", default=20),
+            "min_size": _at_least_one("LINLI_DB_POOL_MIN", default=2),
+            "max_size": _at_least_one("LINLI_DB_POOL_MAX", default=20),
             "timeout": 15,
         },
     }
@@ -208,22 +226,35 @@ AUTHENTICATION_BACKENDS = ["grids.people.backends.MemberBackend"]
 LOGIN_URL = "people:sign-in"
 LOGIN_REDIRECT_URL = "/"
 PHONENUMBER_DEFAULT_REGION = _read(env.str, "LINLI_PHONE_REGION", default="CN")
+if PHONENUMBER_DEFAULT_REGION not in SUPPORTED_REGIONS:
+    raise ImproperlyConfigured("LINLI_PHONE_REGION must be a country's two letters, such as CN.")
 PHONENUMBER_DB_FORMAT = "E164"
 SMS_BACKEND = _read(env.str, "LINLI_SMS_BACKEND", default="console")
 SMS_GATEWAY_URL = _read(env.str, "LINLI_SMS_GATEWAY_URL", default="")
 SMS_GATEWAY_TOKEN = _read(env.str, "LINLI_SMS_GATEWAY_TOKEN", default="")
-if SMS_BACKEND not in {"console", "http", "memory"}:
+# The tests' third backend, "memory", keeps every message: no server may choose it.
+if SMS_BACKEND not in {"console", "http"}:
     raise ImproperlyConfigured("LINLI_SMS_BACKEND must be 'console' or 'http'.")
-if SMS_BACKEND == "http" and not SMS_GATEWAY_URL:
-    raise ImproperlyConfigured("LINLI_SMS_BACKEND=http needs LINLI_SMS_GATEWAY_URL.")
+if SMS_BACKEND == "http" and not SMS_GATEWAY_URL.startswith(("https://", "http://")):
+    raise ImproperlyConfigured(
+        "LINLI_SMS_BACKEND=http needs LINLI_SMS_GATEWAY_URL, an http(s) URL."
+    )
 
 # --- Language and time -----------------------------------------------------------------------
 LANGUAGE_CODE = _read(env.str, "LINLI_LANGUAGE", default="zh-hans")
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
+if LANGUAGE_CODE not in dict(LANGUAGES):
+    raise ImproperlyConfigured("LINLI_LANGUAGE must be zh-hans or en.")
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = _read(env.str, "LINLI_TIME_ZONE", default="Asia/Shanghai")
+try:
+    ZoneInfo(TIME_ZONE)
+except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    raise ImproperlyConfigured(
+        "LINLI_TIME_ZONE must be an IANA zone, such as Asia/Shanghai."
+    ) from error
 
 # --- Static files ----------------------------------------------------------------------------
 STATIC_URL = "/static/"
@@ -309,9 +340,9 @@ TILE_URL = _read(env.str, "LINLI_TILE_URL", default="")
 TILE_ATTRIBUTION = _read(env.str, "LINLI_TILE_ATTRIBUTION", default="")
 
 # --- Work in the background ------------------------------------------------------------------
-EVENT_KEEP_DAYS = _read(env.int, "LINLI_EVENT_KEEP_DAYS", default=30)
-POSITION_KEEP_DAYS = _read(env.int, "LINLI_POSITION_KEEP_DAYS", default=30)
-SHIFTS_AHEAD_DAYS = _read(env.int, "LINLI_SHIFTS_AHEAD_DAYS", default=28)
+EVENT_KEEP_DAYS = _at_least_one("LINLI_EVENT_KEEP_DAYS", default=30)
+POSITION_KEEP_DAYS = _at_least_one("LINLI_POSITION_KEEP_DAYS", default=30)
+SHIFTS_AHEAD_DAYS = _at_least_one("LINLI_SHIFTS_AHEAD_DAYS", default=28)
 
 LOGGING = {
     "version": 1,

@@ -127,6 +127,12 @@ def test_role_scope_is_held_by_the_database(town: object) -> None:
         ("REDIS_URL", "127.0.0.1:6379"),
         ("LINLI_DEBUG", "maybe"),
         ("LINLI_SMS_BACKEND", "pigeon"),
+        ("LINLI_SMS_BACKEND", "memory"),
+        ("LINLI_SITE_URL", "linli.example"),
+        ("LINLI_PHONE_REGION", "China"),
+        ("LINLI_LANGUAGE", "zh"),
+        ("LINLI_TIME_ZONE", "Asia/Rongcheng"),
+        ("LINLI_EVENT_KEEP_DAYS", "0"),
     ],
 )
 def test_a_wrong_setting_fails_by_name(name: str, value: str, tmp_path: object) -> None:
