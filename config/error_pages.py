@@ -1,7 +1,9 @@
 """Pages and problem documents for errors that no view caught."""
 
+import sys
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -36,6 +38,17 @@ def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def crashed(request: HttpRequest) -> HttpResponse:
-    """500: our fault; nothing was saved."""
-    detail = _("Something broke on our side. Nothing was changed; please try again.")
-    return _answer(request, status=500, code="server_error", detail=detail)
+    """500: our fault; nothing was saved. 503 where the database was busy or away."""
+    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+        status, code = 503, "try_again"
+        detail = _("The database is busy or restarting. Nothing was changed; try again.")
+    else:
+        status, code = 500, "server_error"
+        detail = _("Something broke on our side. Nothing was changed; please try again.")
+    try:
+        response = _answer(request, status=status, code=code, detail=detail)
+    except Exception:  # noqa: BLE001 - the page's own menu reads the database
+        response = HttpResponse(f"{detail}\n", status=status, content_type="text/plain")
+    if status == 503:
+        response["Retry-After"] = "2"
+    return response
