@@ -10,7 +10,9 @@ RUN = $(BIN)/python manage.py
 # The environment is rebuilt only when its lock changes; --require-hashes refuses anything else.
 $(VENV)/base.stamp: requirements/base.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Linli needs Python 3.11 or later; set PYTHON=/path/to/python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# Asked for pip, not for python: where Debian's python3-venv is missing, venv stops half-way.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { \
+	  echo "Python can't make an environment here. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/base.lock
 	touch $@
 $(VENV)/dev.stamp: requirements/dev.lock $(VENV)/base.stamp
