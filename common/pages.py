@@ -1,5 +1,6 @@
 """What pages share: one write per POST, refusals shown where the person stands."""
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from common.errors import DomainError
 from common.unit_of_work import UnitOfWork, unit_of_work
 
 T = TypeVar("T")
+_ID = re.compile(r"[0-9]{1,18}")
 
 
 def page_write(request: HttpRequest, service: Callable[[UnitOfWork], T]) -> T | None:
@@ -28,5 +30,5 @@ def page_write(request: HttpRequest, service: Callable[[UnitOfWork], T]) -> T | 
 
 
 def ids(values: list[Any]) -> list[int]:
-    """Return the integers among posted values; anything else is left out."""
-    return [int(value) for value in values if str(value).isascii() and str(value).isdigit()]
+    """Return the ids among posted values; anything else is left out, also what fits no column."""
+    return [int(value) for value in values if _ID.fullmatch(str(value))]

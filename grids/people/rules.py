@@ -16,8 +16,11 @@ Kind = Role.Kind
 
 
 def today() -> date:
-    """The date by which roles and proxies hold, in the site's zone."""
-    return timezone.localdate(clock.now())
+    """The date by which roles and proxies hold, in the site's zone.
+
+    Not in the zone that a page is shown in: a role would hold on pages and not over the API.
+    """
+    return timezone.localdate(clock.now(), timezone.get_default_timezone())
 
 
 def holds_on(day: date, prefix: str = "") -> Q:
