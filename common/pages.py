@@ -25,8 +25,14 @@ def page_write(request: HttpRequest, service: Callable[[UnitOfWork], T]) -> T | 
     except DomainError as error:
         if error.status == 404:
             raise
-        messages.error(request, str(error.detail))
+        messages.error(request, _sentence(error))
         return None
+
+
+def _sentence(error: DomainError) -> str:
+    """Say what was wrong; of fields that their page has no form for, each field's own words."""
+    fields: dict[str, list[str]] = error.data.get("errors", {})
+    return " ".join([str(text) for texts in fields.values() for text in texts]) or str(error.detail)
 
 
 def ids(values: list[Any]) -> list[int]:

@@ -105,7 +105,7 @@ def test_a_rejection_tells_the_reason(client: Client, town: Town) -> None:
     answer = client.post(
         "/hours/review/", {"action": "reject", "hours": hour.pk, "reason": ""}, follow=True
     )
-    assert "Some fields need another look" in answer.content.decode()
+    assert "Say why, so that the member understands." in answer.content.decode()
     assert state(hour) == "pending"
     client.post("/hours/review/", {"action": "reject", "hours": hour.pk, "reason": "没\x00有来"})
     assert (state(hour), hour.reason) == ("rejected", "没有来")

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from grids.people.models import Member
+from grids.people.models import Member, Proxy
 from tests.factories import NOW, CommunityFactory, MemberFactory, Town
 from tests.spending.factories import Market, a_market, book
 from timebank.spending.codes import spaced
@@ -45,6 +45,21 @@ def text(answer: Any) -> str:
 @pytest.mark.parametrize("path", ["/meals/", "/pay/", "/counter/", "/counter/charge/"])
 def test_pages_ask_for_sign_in(client: Client, path: str) -> None:
     assert client.get(path)["Location"].startswith("/sign-in/")
+
+
+def test_a_refused_booking_keeps_what_was_filled_in(market: Market, town: Town) -> None:
+    elder = MemberFactory(community=town.community, language="en")
+    Proxy.objects.create(member=elder, proxy=market.guest, starts_on=NOW.date())
+    guest, path = browser(market.guest), f"/meals/{market.lunch.pk}/"
+    body = {"slot": market.slots[0].pk, "quantity": 6, "for_member": elder.pk}
+    page = guest.post(path, body)
+    assert page.status_code == 409
+    assert "not enough seats" in text(page)
+    html = page.content.decode()
+    assert f'<option value="{elder.pk}" selected>' in html
+    assert 'name="quantity" value="6"' in html
+    page = guest.post(path, {**body, "quantity": 99})
+    assert "less than or equal to 20" in text(page)
 
 
 def test_from_meal_to_code_and_back(market: Market) -> None:

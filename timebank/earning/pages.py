@@ -31,7 +31,7 @@ def my_hours(request: HttpRequest) -> HttpResponse:
     hours = queries.own_hours(member)
     before = ids([request.GET.get("before", "")])
     if before:
-        hours = hours.filter(pk__lt=min(before[0], 2**63 - 1))
+        hours = hours.filter(pk__lt=before[0])
     shown = list(hours[: PAGE + 1])
     context = {
         "hours": shown[:PAGE],

@@ -110,12 +110,11 @@ def give(request: HttpRequest) -> HttpResponse:
             status, confirm = 200, neighbour
         elif neighbour is not None:
             data = form.cleaned_data
-            target = personal.own_account(neighbour)
-            done = target and page_write(
+            done = page_write(
                 request,
-                lambda work: services.give(
+                lambda work: services.give_to_neighbour(
                     actor=member,
-                    to_id=target.pk,
+                    neighbour=neighbour,
                     amount=data["amount"],
                     memo=data["memo"],
                     key=data["key"],

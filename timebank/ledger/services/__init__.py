@@ -1,7 +1,7 @@
 """The only code that moves credits."""
 
 from timebank.ledger.services.accounts import close_accounts_of, ensure_account
-from timebank.ledger.services.giving import give
+from timebank.ledger.services.giving import give, give_to_neighbour
 from timebank.ledger.services.postings import Move, hold, post, resolve, reverse
 from timebank.ledger.services.refusals import (
     AccountClosed,
@@ -25,6 +25,7 @@ __all__ = [
     "close_accounts_of",
     "ensure_account",
     "give",
+    "give_to_neighbour",
     "hold",
     "post",
     "resolve",

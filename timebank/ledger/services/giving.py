@@ -20,6 +20,20 @@ GIVEN_TO = {
 }
 
 
+def give_to_neighbour(
+    *, actor: Member, neighbour: Member, amount: int, key: str, now: datetime, memo: str = ""
+) -> Posting:
+    """Give to a member of the actor's own community, opening their account where they have none.
+
+    Raises NotFound and what `give` raises.
+    """
+    community = actor.community
+    if community is None or neighbour.community_id != community.pk:
+        raise NotFound
+    taker = ensure_account(community=community, kind=Account.Kind.MEMBER, member=neighbour, now=now)
+    return give(actor=actor, to_id=taker.pk, amount=amount, key=key, now=now, memo=memo)
+
+
 def give(
     *, actor: Member, to_id: int, amount: int, key: str, now: datetime, memo: str = ""
 ) -> Posting:
