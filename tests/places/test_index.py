@@ -56,6 +56,17 @@ def draw(town: Town, east: float) -> CellPlan:
         )
 
 
+def test_a_building_that_no_cell_takes_in_has_none(town: Town) -> None:
+    left_out = town.buildings.pop(0)
+    assert left_out.cell == town.cells[0]
+    plan = draw(town, east=122.42)
+    with unit_of_work():
+        services.publish_plan(plan=plan, now=NOW)
+    left_out.refresh_from_db()
+    assert left_out.cell is None
+    assert set(Building.objects.filter(cell=town.cells[0])) == set(town.buildings)
+
+
 def test_a_draft_changes_nothing_and_publishing_does(
     town: Town, django_capture_on_commit_callbacks: object
 ) -> None:
