@@ -31,9 +31,12 @@ class Follower:
 
     def follow(self, topics: Sequence[str]) -> None:
         """Follow exactly these topics from now on."""
+        # Asked first: naming the groups of thousands of topics at each subscription adds up.
+        if wake.shared_layer() is None:
+            return
         self._wanted = {wake.group_name(topic): topic for topic in topics}
         self._changed.set()
-        if self._wanted and self._task is None and wake.shared_layer() is not None:
+        if self._wanted and self._task is None:
             self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
@@ -29,8 +30,13 @@ hubs: set[_Hub] = set()
 
 def group_name(topic: str) -> str:
     """Name a topic's group: layers allow no ":"; two sites on one Redis never share a group."""
-    site = f"{settings.SECRET_KEY}{connection.settings_dict['NAME']}"
-    return f"linli.{hashlib.sha256(site.encode()).hexdigest()[:12]}.{topic.replace(':', '-')}"
+    site = _site(f"{settings.SECRET_KEY}{connection.settings_dict['NAME']}")
+    return f"linli.{site}.{topic.replace(':', '-')}"
+
+
+@lru_cache(maxsize=4)
+def _site(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def shared_layer() -> Any | None:
