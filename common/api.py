@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import re
 from collections.abc import Callable
 from http import HTTPStatus
@@ -107,6 +108,21 @@ class CreditsField(serializers.CharField):
 
     def to_representation(self, value: Any) -> str:
         return credits_text(value)
+
+
+class FiniteField(serializers.FloatField):
+    """A JSON number; no NaN, no infinity, no boolean, nothing beyond a float."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        try:
+            value = super().to_internal_value(data)
+        except OverflowError:
+            value = math.inf
+        if not math.isfinite(value):
+            self.fail("invalid")
+        return float(value)
 
 
 class IdField(serializers.IntegerField):

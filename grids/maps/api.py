@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from common.api import Endpoint, IdField
+from common.api import Endpoint, FiniteField, IdField
 from common.errors import NotFound
 from common.pagination import ByIdPagination
 from grids.maps import queries
@@ -107,8 +107,8 @@ class CellList(Endpoint):
 
 
 class _PointQuery(serializers.Serializer[Any]):
-    lat = serializers.FloatField(min_value=-90, max_value=90)
-    lon = serializers.FloatField(min_value=-180, max_value=180)
+    lat = FiniteField(min_value=-90, max_value=90)
+    lon = FiniteField(min_value=-180, max_value=180)
 
 
 class CellLocate(Endpoint):

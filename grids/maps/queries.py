@@ -28,6 +28,9 @@ def communities_visible_to(actor: Member | AnonymousUser) -> QuerySet[Community]
 
 def community_visible_to(actor: Member | AnonymousUser, **lookup: Any) -> Community:
     """Return one visible community or raise NotFound."""
+    # PostgreSQL refuses to look for a NUL byte, which an address may carry.
+    if any("\x00" in str(value) for value in lookup.values()):
+        raise NotFound
     found = communities_visible_to(actor).filter(**lookup).first()
     if found is None:
         raise NotFound

@@ -1,6 +1,5 @@
 """Check-ins over HTTP."""
 
-import math
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -9,26 +8,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api import Endpoint, IdField
+from common.api import Endpoint, FiniteField, IdField
 from common.money import credits_text
 from common.unit_of_work import UnitOfWork
 from patrols.checkins import services
 from patrols.shifts.serializers import Zoned
-
-
-class FiniteField(serializers.FloatField):
-    """A JSON number; no NaN, no infinity, no boolean, nothing beyond a float."""
-
-    def to_internal_value(self, data: Any) -> float:
-        if isinstance(data, bool):
-            self.fail("invalid")
-        try:
-            value = super().to_internal_value(data)
-        except OverflowError:
-            value = math.inf
-        if not math.isfinite(value):
-            self.fail("invalid")
-        return float(value)
 
 
 class CheckInIn(serializers.Serializer[Any]):

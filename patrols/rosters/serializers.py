@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from common.api import IdField
+from common.api import FiniteField, IdField
 from patrols.rosters.models import RosterRun
 from patrols.rosters.services import MOST_DAYS, MOST_SECONDS, MOST_WINDOWS
 from patrols.shifts.serializers import MemberRef
@@ -15,7 +15,7 @@ Body = serializers.Serializer[Any]
 class _RosterBody(Body):
     community = IdField()
     days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, default=7)
-    seconds = serializers.FloatField(min_value=1, max_value=MOST_SECONDS, default=30)
+    seconds = FiniteField(min_value=1, max_value=MOST_SECONDS, default=30)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=1)
 
 

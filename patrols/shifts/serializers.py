@@ -8,7 +8,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from common.api import IdField
+from common.api import FiniteField, IdField
 from patrols.shifts.models import Kind
 from patrols.shifts.services.duties import MOST_SEATS
 from timebank.earning.models import Category
@@ -57,12 +57,8 @@ class DutyBody(Body):
     )
     wants_experienced = serializers.BooleanField(required=False)
     meeting_name = serializers.CharField(max_length=120, allow_blank=True, required=False)
-    meeting_lat = serializers.FloatField(
-        min_value=-90, max_value=90, allow_null=True, required=False
-    )
-    meeting_lon = serializers.FloatField(
-        min_value=-180, max_value=180, allow_null=True, required=False
-    )
+    meeting_lat = FiniteField(min_value=-90, max_value=90, allow_null=True, required=False)
+    meeting_lon = FiniteField(min_value=-180, max_value=180, allow_null=True, required=False)
     early_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
     late_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
 

@@ -108,7 +108,9 @@ def test_a_point_in_another_town_says_nothing_more(member: APIClient, town: Town
     assert answer.json()["code"] == "outside_all_cells"
 
 
-@pytest.mark.parametrize("query", [{"lat": "nan", "lon": 1}, {"lat": 91, "lon": 0}, {"lat": 1}, {}])
+@pytest.mark.parametrize(
+    "query", [{"lat": "nan", "lon": 1}, {"lat": 10**400, "lon": 0}, {"lat": 91, "lon": 0}, {}]
+)
 def test_a_bad_point_is_a_400(member: APIClient, query: Any) -> None:
     assert member.get("/api/v1/cells/locate", query).status_code == 400
 
@@ -159,6 +161,10 @@ def test_a_name_in_the_map_is_escaped(browser: Client, town: Town) -> None:
     town.cells[0].save()
     html = browser.get(f"/map/{town.community.code}/frame/").content.decode()
     assert "<img src=x" not in html
+
+
+def test_a_code_that_no_database_can_hold_is_404(browser: Client) -> None:
+    assert browser.get("/map/%00/").status_code == 404
 
 
 def test_another_towns_map_is_404(browser: Client) -> None:
