@@ -15,6 +15,8 @@ from realtime import wake
 from realtime.frames import encode
 from realtime.models import Event, Topic
 
+AT_ONCE = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class DomainEvent:
@@ -48,9 +50,10 @@ def _write(items: list[_Recorded]) -> None:
     by_topic: dict[str, list[_Recorded]] = {}
     for item in items:
         by_topic.setdefault(item.topic, []).append(item)
+    heads = _advance({name: len(by_topic[name]) for name in sorted(by_topic)})
     rows: list[tuple[str, Event]] = []
     for name in sorted(by_topic):
-        topic_id, head = _advance(name, len(by_topic[name]))
+        topic_id, head = heads[name]
         first = head - len(by_topic[name]) + 1
         rows += [
             (
@@ -70,15 +73,24 @@ def _write(items: list[_Recorded]) -> None:
     transaction.on_commit(lambda: wake.frames(frames), robust=True)
 
 
-def _advance(name: str, by: int) -> tuple[int, int]:
-    """Move a topic's head forward under its row lock; return (topic id, new head)."""
+def _advance(counts: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Move topics' heads forward under their row locks, in the order given.
+
+    Returns (topic id, new head) by name. One statement for many topics: from here to the commit
+    every other writer of a topic waits, so each trip to the database counts.
+    """
     table = connection.ops.quote_name(Topic._meta.db_table)
+    found: dict[str, tuple[int, int]] = {}
+    names = list(counts)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} (name, head, kept_from) VALUES (%s, %s, 1) "  # noqa: S608
-            f"ON CONFLICT (name) DO UPDATE SET head = {table}.head + excluded.head "
-            "RETURNING id, head",
-            [name, by],
-        )
-        topic_id, head = cursor.fetchone()
-    return topic_id, head
+        for at in range(0, len(names), AT_ONCE):
+            part = names[at : at + AT_ONCE]
+            cursor.execute(
+                f"INSERT INTO {table} (name, head, kept_from) "  # noqa: S608
+                f"VALUES {', '.join(['(%s, %s, 1)'] * len(part))} "
+                f"ON CONFLICT (name) DO UPDATE SET head = {table}.head + excluded.head "
+                "RETURNING name, id, head",
+                [value for name in part for value in (name, counts[name])],
+            )
+            found.update({name: (topic_id, head) for name, topic_id, head in cursor.fetchall()})
+    return found
