@@ -95,9 +95,8 @@ def test_booking_holds_redeeming_pays(market: Market) -> None:
     again = cook.post("redemptions", {"code": booking["code"]})
     assert (again.status_code, again.json()["code"]) == (409, "already_redeemed")
     assert verify().faults == []
-    kinds = Event.objects.filter(topic__name=f"partner:{market.kitchen.pk}").values_list(
-        "type", flat=True
-    )
+    heard = Event.objects.filter(topic__name=f"partner:{market.kitchen.pk}").order_by("seq")
+    kinds = heard.values_list("type", flat=True)
     assert list(kinds) == ["booking.made", "account.changed", "booking.redeemed"]
     assert booking["code"] not in str(list(Event.objects.values_list("data", flat=True)))
 
