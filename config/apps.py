@@ -4,13 +4,14 @@ from django.apps import AppConfig
 
 
 class LinliConfig(AppConfig):
-    """Register `config` for its management commands, its cleaning and its checks."""
+    """Register `config` for its commands, its cleaning and its checks; name what the admin shows."""
 
     name = "config"
     label = "config"
     verbose_name = "Linli"
 
     def ready(self) -> None:
-        from config import checks, cleanup  # noqa: F401 (the import registers the checks)
+        from config import checks, cleanup, naming  # noqa: F401 (importing registers the checks)
 
         cleanup.register()
+        naming.translate_names()

@@ -7,14 +7,18 @@ is not needed: Django turns a template into text that reads like Python, Babel f
 """
 
 import io
+import os
 import re
 from pathlib import Path
 
+import django
 from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
+
+from config import naming
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCALE = ROOT / "locale"
@@ -33,7 +37,7 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w*\}")
 
 
 def collect() -> Catalog:
-    """Read all sources into a fresh catalogue without translations."""
+    """Read all sources into a fresh catalogue without translations; needs Django set up."""
     found = Catalog(locale="zh_Hans", project="Linli", charset="utf-8")
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
@@ -47,6 +51,8 @@ def collect() -> Catalog:
             source = io.BytesIO(text.encode())
             for line, message, comments, context in extract("python", source, KEYWORDS):
                 found.add(message, None, [(place, line)], context=context, auto_comments=comments)
+    for name in sorted(naming.names):
+        found.add(name, None, [("models", 0)], context="name")
     return found
 
 
@@ -98,5 +104,7 @@ def forms(text: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
     missing = untranslated(update())
     print(f"{PO.relative_to(ROOT)}: {len(missing)} without a translation", *missing, sep="\n  ")

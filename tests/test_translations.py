@@ -10,19 +10,22 @@ import pytest
 import time_machine
 from django.apps import apps
 from django.conf import settings as site
+from django.contrib import admin
 from django.db import models
 from django.test import Client
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from config import naming
 from grids.people.models import Member
 from patrols.rosters.solving import solve_now
 from patrols.shifts.models import Shift
 from tests import catalogue
 from tests.checkins.factories import a_patrol
 from tests.earning.factories import logged
-from tests.factories import NOW, ShiftFactory, Town, a_community
+from tests.factories import NOW, MemberFactory, ShiftFactory, Town, a_community
 from tests.people.factories import ProxyFactory
 from tests.rosters_app.factories import RosterRunFactory, a_week, evenings
 from tests.spending.factories import a_market, book
@@ -236,3 +239,18 @@ def test_no_page_mixes_languages(everybody: list[Member], language: str) -> None
                     faults += [f"{path}: {text}"] if foreign.search(own) else []
     assert sorted(set(faults)) == []
     assert len(opened) > 25, sorted(opened)
+
+
+def test_the_admin_names_things_in_the_readers_language(everybody: list[Member]) -> None:
+    boss = MemberFactory(is_staff=True, is_superuser=True, language="zh-hans")
+    client = Client()
+    client.force_login(boss, backend="grids.people.backends.MemberBackend")
+    ours = [m for m in admin.site._registry if not m.__module__.startswith("django")]
+    assert len(ours) > 25
+    english = {str(name).lower() for name in naming.names}
+    for model in ours:
+        path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        said = {text.lower() for text in read(client.get(path).content.decode()).said}
+        assert said & english == set(), path
+        with translation.override("zh-hans"):
+            assert CJK.search(str(model._meta.verbose_name_plural)), model

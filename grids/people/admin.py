@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +30,8 @@ from grids.people.models import (
 
 admin.site.site_header = _("Linli administration")
 admin.site.site_title = _("Linli")
+# Roles say who may do what; Django's groups mean nothing here.
+admin.site.unregister(Group)
 
 
 @admin.register(Member)
