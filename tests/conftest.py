@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils.translation.reloader import translation_file_changed
 from rest_framework.test import APIClient
 
 from tests import catalogue, factories
@@ -24,7 +25,8 @@ os.environ.setdefault("LINLI_LANGUAGE", "en")
 
 def pytest_configure() -> None:
     """Compile the translations, and answer in English unless a test asks for another language."""
-    catalogue.compile_stale()
+    for compiled in catalogue.compile_stale():
+        translation_file_changed(None, compiled)
     settings.LANGUAGE_CODE = "en"
 
 

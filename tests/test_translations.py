@@ -76,7 +76,7 @@ def test_translations_are_chinese_and_use_its_punctuation() -> None:
             assert CJK.search(words) or not LATIN_WORD.search(words), source
             assert not re.search(r"[\u4e00-\u9fff] ?[,;:!?.](?!\d)", text), source
             assert text == text.strip(), source
-            ends = [part[-1] in ".。…" for part in (source, text)]
+            ends = [part[-1:] in tuple(".。…") for part in (source, text)]
             assert ends[0] == ends[1], f"{source} / {text}"
 
 
