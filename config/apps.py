@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class LinliConfig(AppConfig):
-    """Register `config` for its commands, its cleaning and its checks; name what the admin shows."""
+    """Register `config` for its commands, cleaning and checks; name what the admin shows."""
 
     name = "config"
     label = "config"
