@@ -166,11 +166,12 @@ if _engine == "sqlite3":
     VAR_DIR.mkdir(parents=True, exist_ok=True)
     # Each thread of the web pool keeps its connection: to open one is to read the whole schema.
     _database["CONN_MAX_AGE"] = 600
+    # synchronous=FULL: with NORMAL a power cut could take back what a kitchen was told is paid.
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
         "init_command": (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;"
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;"
         ),
     }
 elif _engine == "postgresql":
