@@ -13,12 +13,13 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
-from common.errors import DomainError, KeyMissing
+from common.errors import BadInput, DomainError, KeyMissing
 from common.money import credits_text, parse_credits
 from common.unit_of_work import Outcome, UnitOfWork, perform
 
@@ -53,6 +54,9 @@ class Endpoint(APIView):
         An Idempotency-Key is honoured wherever it is sent and demanded where `key_required`.
         """
         request = self.request
+        if not isinstance(request.data, dict):
+            # A call that takes no fields would otherwise let a body pass that it never read.
+            raise BadInput({"non_field_errors": [_("Send a JSON object, or no body.")]})
         key = idempotency_key(request, required=key_required)
         outcome = perform(
             service, actor=request.user, key=key, fingerprint=fingerprint(request) if key else ""
@@ -85,6 +89,16 @@ def fingerprint(request: Request) -> str:
     digest.update(f"{http.method}\n{http.get_full_path()}\n".encode())
     digest.update(http.body)
     return digest.hexdigest()
+
+
+# For @extend_schema(parameters=[…]) of the calls that demand a key.
+KEY_HEADER = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="1 to 255 visible characters, a new one per act; a repeat answers as the first.",
+)
 
 
 class CreditsField(serializers.CharField):
@@ -131,11 +145,22 @@ class IdField(serializers.IntegerField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=2**63 - 1, **kwargs)
 
+    def to_internal_value(self, data: Any) -> int:
+        # int() would also read "１" and "٣": an id has one spelling.
+        if isinstance(data, str) and not data.strip().isascii():
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
 
 def problem(
     *, status: int, code: str, detail: Any, errors: Any = None, extra: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Build an RFC 9457 document; `type` is a URN, so that nothing points to a host."""
+    """Build an RFC 9457 document; `type` is a URN, so that nothing points to a host.
+
+    A 400 always has `errors`, so that a client need not ask first.
+    """
+    if status == HTTPStatus.BAD_REQUEST and not errors:
+        errors = {"non_field_errors": [str(detail)]}
     document: dict[str, Any] = {
         "type": f"urn:linli:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -171,7 +196,7 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
             status=error.status,
             code=error.code,
             detail=error.detail,
-            errors=data.pop("errors", None),
+            errors=data.pop("errors", None) or error.errors,
             extra=data,
         )
         return _problem(body, headers)

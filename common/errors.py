@@ -15,11 +15,13 @@ class DomainError(Exception):
 
     Subclasses stand beside the service that raises them and set `code`, `status`, `detail`.
     `data` holds JSON-plain facts for the client; they are merged into the problem document.
+    `field` is what a 400 blames, where it is one field.
     """
 
     code: str = "refused"
     status: int = HTTPStatus.CONFLICT
     detail: Any = _("This can't be done.")
+    field: str | None = None
 
     def __init__(self, detail: Any = None, *, code: str | None = None, **data: Any) -> None:
         self.detail = detail if detail is not None else type(self).detail
@@ -29,6 +31,11 @@ class DomainError(Exception):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"
+
+    @property
+    def errors(self) -> dict[str, list[str]] | None:
+        """Name the field at fault, for the problem document."""
+        return {self.field: [str(self.detail)]} if self.field else None
 
 
 class NotAllowed(DomainError):
@@ -71,6 +78,7 @@ class KeyMissing(DomainError):
 
     code = "idempotency_key_required"
     status = HTTPStatus.BAD_REQUEST
+    field = "Idempotency-Key"
     detail = _("Send an Idempotency-Key header (1 to 255 visible characters), a new one per act.")
 
 

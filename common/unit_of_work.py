@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import OperationalError, connection, models, transaction
+from rest_framework.utils.encoders import JSONEncoder
 
 from common import clock
 from common.errors import KeyReused
@@ -151,7 +151,10 @@ def perform(
                 return stored
         status, body = service(work)
         if key is not None:
-            _keep_answer(scope=scope, key=key, status=status, body=body)
+            # What is stored is answered too, so that a replay is equal to the last digit.
+            text = json.dumps(body, cls=JSONEncoder)
+            _keep_answer(scope=scope, key=key, status=status, body=text)
+            body = json.loads(text)
         return Outcome(status, body)
 
 
@@ -174,11 +177,11 @@ def _take_key(*, scope: str, key: str, fingerprint: str, now: datetime) -> Outco
     return Outcome(stored.status or 200, stored.body, replayed=True)
 
 
-def _keep_answer(*, scope: str, key: str, status: int, body: Any) -> None:
+def _keep_answer(*, scope: str, key: str, status: int, body: str) -> None:
     """Store the answer beside its key; plain SQL, since it is on the path of every such write."""
     table = connection.ops.quote_name(IdempotencyKey._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} SET status = %s, body = %s WHERE scope = %s AND key = %s",  # noqa: S608
-            [status, json.dumps(body, cls=DjangoJSONEncoder), scope, key],
+            [status, body, scope, key],
         )

@@ -44,35 +44,42 @@ class _ByPath(ByIdPagination):
     ordering = ("path",)
 
 
+class CommunityOut(serializers.Serializer[Any]):
+    """A community in a list."""
+
+    id = serializers.IntegerField()
+    code = serializers.CharField()
+    name = serializers.CharField()
+    level = serializers.CharField()
+    parent = serializers.IntegerField(allow_null=True)  # type: ignore[assignment]
+    zone = serializers.CharField()
+
+
 class CommunityList(Endpoint):
     """Communities of the actor's towns."""
 
+    pagination_class = _ByPath
+
     @extend_schema(
         tags=["places"],
-        responses=OpenApiTypes.OBJECT,
+        responses=CommunityOut(many=True),
         examples=[
             OpenApiExample(
-                "A page",
+                "A community",
                 {
-                    "next": None,
-                    "previous": None,
-                    "results": [
-                        {
-                            "id": 2,
-                            "code": "371082007005",
-                            "name": "河东社区",
-                            "level": "community",
-                            "parent": 1,
-                            "zone": "Asia/Shanghai",
-                        }
-                    ],
+                    "id": 2,
+                    "code": "371082007005",
+                    "name": "河东社区",
+                    "level": "community",
+                    "parent": 1,
+                    "zone": "Asia/Shanghai",
                 },
             )
         ],
     )
     def get(self, request: HttpRequest) -> Response:
         """List the communities of the towns that you live or hold a role in."""
-        pages = _ByPath()
+        pages = self.pagination_class()
         rows = queries.communities_visible_to(self.request.user).values(
             "id", "code", "name", "level", "parent", "zone", "path"
         )

@@ -98,7 +98,9 @@ class Codes(Anonymous):
         },
         examples=[
             OpenApiExample("ask", value={"phone": "+86 138 0000 0000"}, request_only=True),
-            OpenApiExample("sent", value={"expires_in": 600}, response_only=True),
+            OpenApiExample(
+                "sent", value={"expires_in": 600}, response_only=True, status_codes=["202"]
+            ),
         ],
     )
     def post(self, request: Request) -> Response:

@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api import Endpoint, FiniteField, IdField
+from common.api import KEY_HEADER, Endpoint, FiniteField, IdField
 from common.money import credits_text
 from common.unit_of_work import UnitOfWork
 from patrols.checkins import services
@@ -94,9 +94,7 @@ class CheckInsView(Endpoint):
             "`clock_skew`, `late_upload`, `wrong_code`, `no_evidence`, `no_place`, "
             "`weak_position`, `outside_cell`."
         ),
-        parameters=[
-            OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, required=True)
-        ],
+        parameters=[KEY_HEADER],
         request=CheckInIn,
         responses={201: CheckInOut},
         examples=[

@@ -86,7 +86,9 @@ class RostersView(Endpoint):
             OpenApiExample(
                 "a week", {"community": 3, "from": "2026-06-01", "days": 7}, request_only=True
             ),
-            OpenApiExample("asked", {"id": 12, "state": "queued"}, response_only=True),
+            OpenApiExample(
+                "asked", {"id": 12, "state": "queued"}, response_only=True, status_codes=["202"]
+            ),
         ],
     )
     def post(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.api import FiniteField, IdField
@@ -25,24 +26,29 @@ RosterBody = type(
 )
 
 
+@extend_schema_field({"type": "string", "pattern": r"^\d\d:\d\d(:\d\d)?$", "example": "18:00"})
+class ClockField(serializers.TimeField):
+    """A local time of day; OpenAPI's own "time" would demand an offset."""
+
+
 class _WindowBody(Body):
     weekday = serializers.IntegerField(min_value=1, max_value=7)
-    until = serializers.TimeField()
+    until = ClockField()
 
 
-WindowBody = type("WindowBody", (_WindowBody,), {"from": serializers.TimeField()})
+WindowBody = type("WindowBody", (_WindowBody,), {"from": ClockField()})
 
 
 class _ExceptionBody(Body):
     on = serializers.DateField()
     available = serializers.BooleanField(default=False)
-    until = serializers.TimeField(allow_null=True, default=None)
+    until = ClockField(allow_null=True, default=None)
 
 
 ExceptionBody = type(
     "ExceptionBody",
     (_ExceptionBody,),
-    {"from": serializers.TimeField(allow_null=True, default=None)},
+    {"from": ClockField(allow_null=True, default=None)},
 )
 
 

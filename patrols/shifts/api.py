@@ -83,6 +83,8 @@ def changes_of(data: dict[str, Any]) -> dict[str, Any]:
 class ShiftsView(Endpoint):
     """GET, POST /shifts."""
 
+    pagination_class = ByStartPagination
+
     @extend_schema(
         tags=_TAGS,
         parameters=[
@@ -94,15 +96,9 @@ class ShiftsView(Endpoint):
             OpenApiParameter("to", str, description="date (inclusive) or instant (exclusive)"),
             OpenApiParameter("kind", str, enum=Kind.values),
             OpenApiParameter("open", bool, description="true: with an open seat; false: full"),
-            OpenApiParameter("cursor", str),
-            OpenApiParameter("page_size", int),
         ],
         responses=ShiftRow(many=True),
-        examples=[
-            OpenApiExample(
-                "page", {"next": None, "previous": None, "results": [_SHIFT]}, response_only=True
-            )
-        ],
+        examples=[OpenApiExample("a shift", _SHIFT, response_only=True)],
     )
     def get(self, request: Request) -> Response:
         """List the shifts of the whole district, soonest first."""
@@ -128,7 +124,7 @@ class ShiftsView(Endpoint):
             shifts = shifts.filter(ends_at__gt=clock.now())
         if "to" in wanted:
             shifts = shifts.filter(before(wanted["to"]))
-        pages = ByStartPagination()
+        pages = self.pagination_class()
         rows = pages.paginate_queryset(shift_rows(shifts), request, view=self)
         return pages.get_paginated_response(rows)
 

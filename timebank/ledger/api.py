@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common import clock
-from common.api import CreditsField, Endpoint, IdField, idempotency_key
+from common.api import KEY_HEADER, CreditsField, Endpoint, IdField, idempotency_key
 from common.errors import NotFound
 from common.money import credits_text
 from common.pagination import ByIdPagination
@@ -136,16 +136,18 @@ class AccountView(Endpoint):
 class TransfersView(Endpoint):
     """The lines of one account, newest first."""
 
+    pagination_class = ByIdPagination
+
     @extend_schema(
         tags=["ledger"],
         summary="An account's lines",
         operation_id="accounts_transfers_list",
-        responses=LineOut,
-        examples=[OpenApiExample("page", {"next": None, "previous": None, "results": [_LINE]})],
+        responses=serializers.ListSerializer(child=LineOut),
+        examples=[OpenApiExample("a line", _LINE)],
     )
     def get(self, request: Request, account_id: int) -> Response:
         account = visible_account(request, account_id)
-        pages = ByIdPagination()
+        pages = self.pagination_class()
         page = pages.paginate_queryset(queries.lines_of(account), request, view=self)
         return pages.get_paginated_response(queries.lines_data(account, page or []))
 
@@ -196,6 +198,7 @@ class GiveView(Endpoint):
     @extend_schema(
         tags=["ledger"],
         summary="Give credits to an account of your community (Idempotency-Key required)",
+        parameters=[KEY_HEADER],
         request=TransferIn,
         responses={
             201: inline_serializer(

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common import clock
-from common.api import CreditsField, Endpoint, IdField
+from common.api import KEY_HEADER, CreditsField, Endpoint, IdField
 from common.errors import NotFound
 from common.money import credits_text
 from common.pagination import ByIdPagination
@@ -187,18 +187,20 @@ def charge_data(charge: Charge) -> dict[str, Any]:
 class OffersView(Endpoint):
     """What one may buy for credits."""
 
+    pagination_class = ByIdPagination
+
     @extend_schema(
         tags=["spending"],
         summary="Offers of your community, each with its coming servings",
         operation_id="offers_list",
         parameters=[OffersQuery],
-        responses=OfferOut,
-        examples=[OpenApiExample("page", {"next": None, "previous": None, "results": [_OFFER]})],
+        responses=serializers.ListSerializer(child=OfferOut),
+        examples=[OpenApiExample("an offer", _OFFER)],
     )
     def get(self, request: Request) -> Response:
         asked = self.read_query(OffersQuery)
         offers = queries.offers_visible_to(member_of(request)).filter(**asked)
-        pages = ByIdPagination()
+        pages = self.pagination_class()
         found = queries.with_coming_slots(offers, clock.now())
         page = pages.paginate_queryset(found, request, view=self)
         return pages.get_paginated_response([offer_data(offer) for offer in page or []])
@@ -207,17 +209,19 @@ class OffersView(Endpoint):
 class BookingsView(Endpoint):
     """Bookings of mine, and new ones."""
 
+    pagination_class = ByIdPagination
+
     @extend_schema(
         tags=["spending"],
         summary="Your bookings, and those of people you act for",
         operation_id="bookings_list",
         parameters=[BookingsQuery],
-        responses=BookingOut,
-        examples=[OpenApiExample("page", {"next": None, "previous": None, "results": [_BOOKING]})],
+        responses=serializers.ListSerializer(child=BookingOut),
+        examples=[OpenApiExample("a booking", _BOOKING)],
     )
     def get(self, request: Request) -> Response:
         asked = self.read_query(BookingsQuery)
-        pages = ByIdPagination()
+        pages = self.pagination_class()
         found = queries.bookings_visible_to(member_of(request)).filter(**asked)
         page = pages.paginate_queryset(found, request, view=self)
         return pages.get_paginated_response([booking_data(booking) for booking in page or []])
@@ -225,6 +229,7 @@ class BookingsView(Endpoint):
     @extend_schema(
         tags=["spending"],
         summary="Book; the price is held (Idempotency-Key required)",
+        parameters=[KEY_HEADER],
         request=BookingIn,
         responses={201: BookingOut},
         examples=[
@@ -291,6 +296,7 @@ class RedemptionsView(Endpoint):
     @extend_schema(
         tags=["spending"],
         summary="Redeem a booking's code (partner staff; Idempotency-Key required)",
+        parameters=[KEY_HEADER],
         request=RedemptionIn,
         responses={201: BookingOut},
         examples=[
@@ -314,6 +320,7 @@ class ChargesView(Endpoint):
     @extend_schema(
         tags=["spending"],
         summary="Charge a member's pay code (partner staff; Idempotency-Key required)",
+        parameters=[KEY_HEADER],
         request=ChargeIn,
         responses={201: ChargeOut},
         examples=[

@@ -26,6 +26,7 @@ class WrongCode(DomainError):
 
     code = "wrong_code"
     status = HTTPStatus.BAD_REQUEST
+    field = "code"
     detail = _("This code is not right. Check the newest message and try again.")
 
 
@@ -34,6 +35,7 @@ class CodeExpired(DomainError):
 
     code = "code_expired"
     status = HTTPStatus.BAD_REQUEST
+    field = "code"
     detail = _("This code no longer works. Ask for a new one.")
 
 
