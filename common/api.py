@@ -56,7 +56,7 @@ class Endpoint(APIView):
         request = self.request
         if not isinstance(request.data, dict):
             # A call that takes no fields would otherwise let a body pass that it never read.
-            raise BadInput({"non_field_errors": [_("Send a JSON object, or no body.")]})
+            raise BadInput({"non_field_errors": ["Send a JSON object, or no body."]})
         key = idempotency_key(request, required=key_required)
         outcome = perform(
             service, actor=request.user, key=key, fingerprint=fingerprint(request) if key else ""

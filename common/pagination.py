@@ -9,7 +9,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
 from rest_framework.pagination import CursorPagination
 from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.utils.urls import replace_query_param
@@ -102,7 +101,7 @@ def _read(text: str, model: type[models.Model], keys: Sequence[str]) -> tuple[bo
             for name, value in zip(names, values, strict=True)
         ]
     except (ValueError, TypeError, OverflowError, RecursionError, ValidationError):
-        raise BadInput({"cursor": [str(_("Take the cursor from `next` or `previous`."))]}) from None
+        raise BadInput({"cursor": ["Take the cursor from `next` or `previous`."]}) from None
 
 
 def _value(field: Any, value: Any) -> Any:

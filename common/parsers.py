@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
@@ -17,5 +16,5 @@ class StrictJSONParser(JSONParser):
             # Half of a surrogate pair is no text: neither a database nor an answer could hold it.
             json.dumps(data, ensure_ascii=False).encode()
         except (RecursionError, UnicodeEncodeError) as error:
-            raise ParseError(_("This JSON is nested too deep or holds no text.")) from error
+            raise ParseError("This JSON is nested too deep or holds no text.") from error
         return data
