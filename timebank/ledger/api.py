@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -16,7 +17,7 @@ from common.money import credits_text
 from common.pagination import ByIdPagination
 from common.unit_of_work import UnitOfWork
 from grids.people.backends import member_of
-from timebank.ledger import queries, services, statements
+from timebank.ledger import paper, queries, services, statements
 from timebank.ledger.models import Account
 
 _ACCOUNT: dict[str, serializers.Field[Any, Any, Any, Any]] = {
@@ -53,6 +54,20 @@ _LINE = {
     "amount": "1.50", "balance": "3.00", "other": {"id": 12, "name": "王芳"}, "reverses": None,
     "hold": None,
 }  # fmt: skip
+
+
+StatementOut = inline_serializer(
+    "Statement",
+    {
+        "account": AccountOut,
+        "from": serializers.DateField(),
+        "to": serializers.DateField(),
+        "opening": serializers.CharField(),
+        "closing": serializers.CharField(),
+        "lines": serializers.ListField(child=serializers.DictField()),
+        "complete": serializers.BooleanField(),
+    },
+)
 
 
 class TransferIn(serializers.Serializer[Any]):
@@ -97,6 +112,22 @@ class CsvRenderer(BaseRenderer):
         if "lines" not in data:
             return JSONRenderer().render(data)
         return statements.statement_csv(data).encode()
+
+
+class PdfRenderer(BaseRenderer):
+    """Statements for paper; refusals stay JSON."""
+
+    media_type = "application/pdf"
+    format = "pdf"
+    charset = None
+    render_style = "binary"
+
+    def render(
+        self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None
+    ) -> bytes:
+        if "lines" not in data:
+            return JSONRenderer().render(data)
+        return paper.statement_pdf(data)
 
 
 def visible_account(request: Request, account_id: int) -> Account:
@@ -153,26 +184,23 @@ class TransfersView(Endpoint):
 
 
 class StatementView(Endpoint):
-    """A period of one account, as JSON or CSV."""
+    """A period of one account, as JSON, CSV or PDF."""
 
-    renderer_classes = [JSONRenderer, CsvRenderer]
+    renderer_classes = [JSONRenderer, CsvRenderer, PdfRenderer]
 
     @extend_schema(
         tags=["ledger"],
-        summary="A statement; `?format=csv` or `Accept: text/csv` for spreadsheets",
-        parameters=[StatementQuery],
-        responses=inline_serializer(
-            "Statement",
-            {
-                "account": AccountOut,
-                "from": serializers.DateField(),
-                "to": serializers.DateField(),
-                "opening": serializers.CharField(),
-                "closing": serializers.CharField(),
-                "lines": serializers.ListField(child=serializers.DictField()),
-                "complete": serializers.BooleanField(),
-            },
+        summary="A statement; `?format=csv` or `pdf`, or by `Accept`",
+        description=(
+            "`?format=csv` or `Accept: text/csv` is for spreadsheets; `?format=pdf` or "
+            "`Accept: application/pdf` for paper: A4, at most 20,000 lines (400 beyond that)."
         ),
+        parameters=[StatementQuery],
+        responses={
+            (200, "application/json"): StatementOut,
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/pdf"): OpenApiTypes.BINARY,
+        },
         examples=[
             OpenApiExample(
                 "statement",
@@ -182,6 +210,7 @@ class StatementView(Endpoint):
                     "from": "2026-05-03", "to": "2026-06-01", "opening": "4.50",
                     "closing": "3.00", "lines": [_LINE], "complete": True,
                 },
+                media_type="application/json",
             )
         ],
     )  # fmt: skip
@@ -189,7 +218,12 @@ class StatementView(Endpoint):
         account = visible_account(request, account_id)
         asked = self.read_query(StatementQuery)
         days = statements.period(account, asked.get("from"), asked.get("to"), clock.now())
-        return Response(statements.statement(account, days, proofs=asked["proofs"]))
+        if request.accepted_renderer.format != PdfRenderer.format:
+            return Response(statements.statement(account, days, proofs=asked["proofs"]))
+        return Response(
+            statements.statement_to_print(account, days),
+            headers={"Content-Disposition": statements.attachment(account, days, "pdf")},
+        )
 
 
 class GiveView(Endpoint):

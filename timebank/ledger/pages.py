@@ -7,17 +7,18 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from common import clock
-from common.errors import NotFound
+from common.errors import BadInput, NotFound
 from common.money import credits_text
 from common.pages import page_write
 from grids.people.backends import member_of
 from grids.people.models import Member
 from realtime.queries import head
-from timebank.ledger import personal, queries, services, statements, words
+from timebank.ledger import paper, personal, queries, services, statements, words
 from timebank.ledger.forms import GiveForm, PeriodForm
 from timebank.ledger.models import Account
 
@@ -71,17 +72,17 @@ def statement(request: HttpRequest) -> HttpResponse:
     form = PeriodForm(request.GET)
     days = form.cleaned_data if form.is_valid() else {}
     period = statements.period(account, days.get("start"), days.get("end"), clock.now())
+    wanted = request.GET.get("format")
+    if wanted == "pdf":
+        return _pdf(request, account, period)
     data = statements.statement(account, period)
-    if request.GET.get("format") == "csv":
-        answer = HttpResponse(
-            statements.statement_csv(data), content_type="text/csv; charset=utf-8"
+    if wanted == "csv":
+        return HttpResponse(
+            statements.statement_csv(data),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": statements.attachment(account, period, "csv")},
         )
-        name = f"statement-{account.pk}-{period.first}-{period.last}.csv"
-        answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
-    csv = urlencode(
-        {"account": account.pk, "start": period.first, "end": period.last, "format": "csv"}
-    )
+    asked = {"account": account.pk, "start": period.first, "end": period.last}
     context = {
         **data,
         "first": period.first,
@@ -90,9 +91,25 @@ def statement(request: HttpRequest) -> HttpResponse:
         "form": form
         if not form.is_valid()
         else PeriodForm(initial={"start": period.first, "end": period.last}),
-        "csv_url": f"?{csv}",
+        "csv_url": f"?{urlencode({**asked, 'format': 'csv'})}",
+        "pdf_url": f"?{urlencode({**asked, 'format': 'pdf'})}",
     }
     return render(request, "ledger/statement.html", context)
+
+
+def _pdf(request: HttpRequest, account: Account, period: statements.Period) -> HttpResponse:
+    """Answer with the statement on paper, or go back and say that it is too long."""
+    try:
+        data = statements.statement_to_print(account, period)
+    except BadInput as error:
+        messages.error(request, " ".join(error.data["errors"]["from"]))
+        asked = {"account": account.pk, "start": period.first, "end": period.last}
+        return redirect(f"{reverse('ledger:statement')}?{urlencode(asked)}")
+    return HttpResponse(
+        paper.statement_pdf(data),
+        content_type="application/pdf",
+        headers={"Content-Disposition": statements.attachment(account, period, "pdf")},
+    )
 
 
 @login_required

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
+from common.errors import BadInput
 from common.money import credits_text
 from timebank.ledger.models import Account
 from timebank.ledger.queries import account_data, balance_of, lines_data, lines_of
@@ -16,6 +17,7 @@ from timebank.ledger.seals import proofs_of
 
 DAYS = 30
 MOST_LINES = 5_000
+MOST_LINES_PRINTED = 20_000
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -34,19 +36,19 @@ def period(account: Account, first: date | None, last: date | None, now: datetim
     return Period(first or last - timedelta(days=DAYS - 1), last)
 
 
-def statement(account: Account, days: Period, *, proofs: bool = False) -> dict[str, Any]:
+def statement(
+    account: Account, days: Period, *, proofs: bool = False, most: int = MOST_LINES
+) -> dict[str, Any]:
     """Return account, days, opening and closing balance, and the lines, oldest first.
 
     With `proofs` each sealed line carries its inclusion proof (docs/ledger-format.md). At most
-    MOST_LINES lines; `complete` says whether these are all.
+    `most` lines; `complete` says whether these are all.
     """
     zone = ZoneInfo(account.ledger.community.zone)
     start = datetime.combine(days.first, time(), zone)
     end = datetime.combine(days.last + timedelta(days=1), time(), zone)
-    found = list(
-        lines_of(account).filter(at__gte=start, at__lt=end).order_by("pk")[: MOST_LINES + 1]
-    )
-    shown = found[:MOST_LINES]
+    found = list(lines_of(account).filter(at__gte=start, at__lt=end).order_by("pk")[: most + 1])
+    shown = found[:most]
     lines = lines_data(account, shown)
     if proofs:
         known = proofs_of(transfer.pk for transfer in shown)
@@ -60,6 +62,21 @@ def statement(account: Account, days: Period, *, proofs: bool = False) -> dict[s
         "lines": lines,
         "complete": len(found) == len(shown),
     }
+
+
+def statement_to_print(account: Account, days: Period) -> dict[str, Any]:
+    """Return the whole statement with community and zone, for paper; BadInput if too long."""
+    data = statement(account, days, most=MOST_LINES_PRINTED)
+    if not data["complete"]:
+        text = _("These days have more than %(most)s lines: choose a shorter period.")
+        raise BadInput({"from": [text % {"most": MOST_LINES_PRINTED}]})
+    community = account.ledger.community
+    return {**data, "community": str(community), "zone": community.zone}
+
+
+def attachment(account: Account, days: Period, kind: str) -> str:
+    """Return the Content-Disposition under which a statement is saved."""
+    return f'attachment; filename="statement-{account.pk}-{days.first}-{days.last}.{kind}"'
 
 
 def safe_cell(text: str) -> str:
