@@ -309,4 +309,5 @@ def test_a_claim_costs_few_queries_whoever_watches(town: Town) -> None:
             claim(shift, member)
         words = ("BEGIN", "SAVEPOINT", "RELEASE", "COMMIT")
         counts.append(sum(not query["sql"].startswith(words) for query in queries.captured_queries))
-    assert counts == [12, 12]
+    # 12 at the most: a topic more or less must not make a claim dearer unseen.
+    assert counts[0] == counts[1] <= 12
