@@ -18,7 +18,7 @@ from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.db import close_old_connections
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
-from django.urls import set_script_prefix
+from django.urls import get_resolver, set_script_prefix
 
 # More than wait for a database at once on a machine this is meant for; further requests queue.
 THREADS = 16
@@ -30,6 +30,8 @@ class ThreadPoolHandler(ASGIHandler):
     def __init__(self) -> None:
         super(ASGIHandler, self).__init__()
         self.load_middleware(is_async=False)
+        # Loaded now, for seconds, rather than while the first visitor waits.
+        get_resolver().url_patterns  # noqa: B018
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="linli-web")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
