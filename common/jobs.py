@@ -4,10 +4,14 @@ The truth is always rows with an indexed time; a job finds what is due and does 
 idempotent, so that running twice or late changes nothing.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from common.unit_of_work import unit_of_work
+
+logger = logging.getLogger(__name__)
 Run = Callable[[datetime], None]
 
 
@@ -26,3 +30,18 @@ registered: dict[str, Job] = {}
 def register(name: str, *, every: timedelta, run: Run) -> None:
     """Let the worker call `run(now)` about every `every`; it opens its own units of work."""
     registered[name] = Job(name=name, every=every, run=run)
+
+
+def for_each(
+    name: str, ids: Iterable[int], step: Callable[[int], object], *, now: datetime
+) -> None:
+    """Call `step(id)` for each id in a unit of work of its own.
+
+    One that raises is logged and left for the next run: it must not hold up the others.
+    """
+    for pk in list(ids):
+        try:
+            with unit_of_work(now=now):
+                step(pk)
+        except Exception:
+            logger.exception("job %r failed for %s", name, pk)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from common.jobs import for_each
 from common.unit_of_work import unit_of_work
 from patrols.checkins import queries, services
 from patrols.checkins.services import erase_positions, position_keep_time
@@ -15,6 +16,5 @@ def forget_positions(now: datetime) -> None:
 
 def log_forgotten(now: datetime) -> None:
     """Log, for a reviewer, the hours of everybody who came and forgot to check out."""
-    for pk in list(queries.seats_without_checkout(now).values_list("pk", flat=True)):
-        with unit_of_work(now=now):
-            services.log_forgotten(seat_id=pk, now=now)
+    due = queries.seats_without_checkout(now).values_list("pk", flat=True)
+    for_each("log forgotten", due, lambda pk: services.log_forgotten(seat_id=pk, now=now), now=now)

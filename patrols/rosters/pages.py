@@ -249,6 +249,7 @@ def _run(run: RosterRun) -> dict[str, Any]:
         "share": round(100 * run.seats_filled / run.seats_total) if run.seats_total else None,
         "gap_percent": None if run.gap is None else round(100 * run.gap, 2),
         "reasons": Counter(one["text"] for one in data["open"]).most_common(),
+        "skipped": Counter(one["text"] for one in data["skipped"]).most_common(),
         "rows": [row for row in rows if row.member_id],
         "new": sum(1 for _one in data["planned"]),
     }

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import F, Q
 
+from common.jobs import for_each
 from common.unit_of_work import unit_of_work
 from patrols.shifts import services
 from patrols.shifts.models import Activity, Seat
@@ -24,9 +25,12 @@ def run(now: datetime) -> None:
 def mark_missed(now: datetime) -> None:
     """Mark seats as missed whose shift ended an hour ago without a check-in; each shift alone."""
     due = Seat.objects.filter(state__in=EXPECTED, ends_at__lte=now - GRACE)
-    for shift_id in due.values_list("shift_id", flat=True).distinct().order_by("shift_id"):
-        with unit_of_work(None, now=now):
-            services.close_missed_seats(shift_id=shift_id, now=now)
+    for_each(
+        "mark missed",
+        due.values_list("shift_id", flat=True).distinct().order_by("shift_id"),
+        lambda shift_id: services.close_missed_seats(shift_id=shift_id, now=now),
+        now=now,
+    )
 
 
 def make_shifts(

@@ -89,7 +89,11 @@ def claim(request: HttpRequest, shift_id: int) -> HttpResponse:
 @require_POST
 def release(request: HttpRequest, shift_id: int) -> HttpResponse:
     """Give one's seat back, or open somebody's as captain."""
-    member, holder = member_of(request), ids([request.POST.get("member")])
+    member, said = member_of(request), request.POST.get("member", "")
+    holder = ids([said])
+    if said and not holder:
+        # Without this a garbled holder would free the captain's own seat.
+        raise Http404
 
     def free(work: UnitOfWork) -> Seat:
         return services.release_seat(

@@ -167,6 +167,21 @@ def test_a_check_out_without_a_check_in_waits_for_review(
     assert set(hour.evidence) >= {"in", "out"}
 
 
+@pytest.mark.expects_errors
+def test_one_seat_that_fails_is_logged_and_left_for_the_next_run(
+    api: APIClient, town: Town, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with time_machine.travel(START + timedelta(minutes=30), tick=False):
+        send(api, seat)
+    due = END + timedelta(hours=12)
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.services, "log_forgotten", lambda **_given: 1 // 0)
+        jobs.log_forgotten(due)
+    assert not HourLog.objects.exists()
+    jobs.log_forgotten(due)
+    assert HourLog.objects.count() == 1
+
+
 def test_whoever_forgets_to_check_out_loses_nothing(api: APIClient, town: Town, seat: Seat) -> None:
     town.community.auto_approve_hours = True
     town.community.save()

@@ -102,6 +102,24 @@ def test_giving_asks_twice_and_gives_once(town: Town, account: Account) -> None:
     assert f"A gift to {neighbour.display_name}" in text(me.get("/credits/"))
 
 
+def test_going_back_and_changing_the_gift_asks_again_with_a_new_key(
+    town: Town, account: Account
+) -> None:
+    me = browser(town.volunteers[0])
+    body = {"phone": str(town.volunteers[1].phone), "amount": "1", "key": "k1", "sure": "yes"}
+    me.post("/give/", body)
+    again = me.post("/give/", {**body, "amount": "2"})
+    assert again.status_code == 409
+    assert "first gift was made already" in text(again)
+    assert "Idempotency" not in text(again)
+    assert Account.objects.get(member=town.volunteers[1]).balance == 100
+    key = re.search(r'name="key" value="([0-9a-f]{32})"', again.content.decode())
+    assert key
+    assert 'value="2"' in again.content.decode()
+    me.post("/give/", {**body, "amount": "2", "key": key[1]})
+    assert Account.objects.get(member=town.volunteers[1]).balance == 300
+
+
 def test_what_giving_says_no_to(town: Town, account: Account) -> None:
     me = browser(town.volunteers[0])
     far = MemberFactory(phone="+8613900009999")

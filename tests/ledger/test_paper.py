@@ -80,7 +80,7 @@ def test_a_statement_on_paper(town: Town, a: Account, b: Account) -> None:
         (page,) = pages_of(answer.content)
         for words in (
             town.community.name, str(a.member), str(a.pk), "At the start", "0.00", "4.99",
-            "For hours you gave", "+5.00", "2026-06-01 14:00", "−0.01", "谢谢 你 □", "(1.00)",
+            "For hours you gave", "+5.00", "2026-06-01 14:00", "-0.01", "谢谢 你 □", "(1.00)",
             "Page 1 of 1",
         ):  # fmt: skip
             assert words in page, words
@@ -95,7 +95,7 @@ def test_pages_break_and_none_is_lost(town: Town, a: Account, b: Account) -> Non
     given(a, b, count=90, memo="很长的附言" * 8)
     pages = pages_of(client(a.member).get(f"/api/v1/accounts/{a.pk}/statement?format=pdf").content)
     assert len(pages) > 3
-    assert sum(page.count("−0.01") for page in pages) == 90
+    assert sum(page.count("-0.01") for page in pages) == 90
     assert [page[-1] for page in pages] == [
         f"Page {n} of {len(pages)}" for n in range(1, len(pages) + 1)
     ]

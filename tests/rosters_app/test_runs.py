@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 from django_tasks_db.models import DBTaskResult
 from rest_framework.test import APIClient
@@ -20,6 +21,7 @@ from patrols.rosters import services, tasks
 from patrols.rosters.assemble import build_problem
 from patrols.rosters.checker import check_files
 from patrols.rosters.models import AvailabilityException, RosterRun, RosterSeat
+from patrols.rosters.pages import _run
 from patrols.rosters.problem import MemberSpec, Problem
 from patrols.rosters.solving import solve_now
 from patrols.rosters.transitions import RUN_STEPS, RunStepRefused, step
@@ -185,6 +187,10 @@ def test_applying_checks_people_again(town: Town) -> None:
         "member_gone", "overlapping_shift", "rest_too_short", "missing_skill", "member_gone",
     ]  # fmt: skip
     assert applied.measures["assigned"] == 0
+    skipped = _run(applied)["skipped"]
+    assert sorted(n for _text, n in skipped) == [1, 1, 1, 2]
+    page = render_to_string("rosters/_run.html", _run(applied))
+    assert page.count(skipped[0][0]) == 1
 
 
 def test_who_may_plan(town: Town, api: APIClient) -> None:

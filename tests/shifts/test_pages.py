@@ -186,6 +186,11 @@ def test_a_captain_fills_a_gap_in_two_taps(client: Client, town: Town) -> None:
     assert "The seat is filled" in answer.content.decode()
     assert Seat.objects.get(member=member).state == "assigned"
     assert client.post(f"/shifts/{shift.pk}/assign/", {"member": "x"}).status_code == 404
+    take(Seat.objects.filter(shift=shift.pk, state="open")[0], town.captain)
+    for garbled in ("x", "0x1", "-1"):
+        answer = client.post(f"/shifts/{shift.pk}/release/", {"member": garbled})
+        assert answer.status_code == 404
+    assert Seat.objects.get(member=town.captain).state == "claimed"
     client.post(f"/shifts/{shift.pk}/release/", {"member": member.pk})
     assert not Seat.objects.filter(member=member).exists()
     client.post(f"/shifts/{shift.pk}/cancel/")

@@ -1,6 +1,7 @@
 """Claim, release and assign: every refusal, what they leave behind, and what they cost."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -266,6 +267,27 @@ def test_who_never_checked_in_is_marked_an_hour_after_the_end(town: Town) -> Non
         seat.pk for seat in shift.seats.filter(state="no_show").order_by("pk")
     ]
     assert Audit.objects.filter(action="seat.no_show", actor=None).count() == 2
+
+
+@pytest.mark.expects_errors
+def test_one_shift_that_fails_does_not_hold_up_the_others(town: Town, monkeypatch: Any) -> None:
+    poisoned, sound = a_shift(town), a_shift(town)
+    for at, shift in enumerate((poisoned, sound)):
+        take(shift.seats.first(), town.volunteers[at])
+    real = services.close_missed_seats
+
+    def close(*, shift_id: int, now: datetime) -> Any:
+        if shift_id == poisoned.pk:
+            raise ZeroDivisionError
+        return real(shift_id=shift_id, now=now)
+
+    monkeypatch.setattr(services, "close_missed_seats", close)
+    due = sound.ends_at + timedelta(hours=1)
+    jobs.mark_missed(due)
+    assert [seat.shift_id for seat in Seat.objects.filter(state="no_show")] == [sound.pk]
+    monkeypatch.undo()
+    jobs.mark_missed(due)
+    assert Seat.objects.filter(state="no_show").count() == 2
 
 
 def test_late_evidence_never_puts_somebody_in_two_places(town: Town) -> None:

@@ -212,6 +212,27 @@ def test_a_change_reaches_empty_shifts_and_keeps_promises(town: Town, settings: 
 
 
 @pytest.mark.django_db
+def test_switched_off_and_on_again_comes_back_but_not_what_a_captain_called_off(
+    town: Town, settings: Any
+) -> None:
+    settings.SHIFTS_AHEAD_DAYS = 2
+    made = activity(town)
+    off = Shift.objects.get(local_date=MONDAY + timedelta(days=1))
+    with unit_of_work(town.captain, now=NOW):
+        services.cancel_shift(shift_id=off.pk, actor=town.captain, now=NOW)
+    for changes in ({"active": False}, {"active": True, "seats": 2}):
+        with unit_of_work(town.captain, now=NOW):
+            services.change_activity(
+                activity_id=made.pk, changes=changes, actor=town.captain, now=NOW
+            )
+        if not changes["active"]:
+            assert not Shift.objects.filter(state="scheduled").exists()
+    rows = Shift.objects.order_by("local_date").values_list("state", "open_seats")
+    assert list(rows) == [("scheduled", 2), ("cancelled", 3), ("scheduled", 2)]
+    assert Event.objects.filter(type="shift.created").count() == 2 * (3 + 2)
+
+
+@pytest.mark.django_db
 def test_the_command(town: Town, settings: Any, capsys: Any) -> None:
     settings.SHIFTS_AHEAD_DAYS = 0
     activity(town, starts_on=MONDAY)

@@ -1,6 +1,6 @@
 """Offers, the servings made from them, lapsing, codes, topics."""
 
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -116,6 +116,25 @@ def test_what_nobody_fetches_lapses(market: Market, noon: Any) -> None:
     event = Event.objects.filter(type="booking.cancelled", topic__name__startswith="partner:").get()
     assert event.data["state"] == "lapsed"
     assert verify().faults == []
+
+
+@pytest.mark.expects_errors
+def test_one_booking_that_fails_does_not_hold_up_the_others(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned, sound = book(market), book(market)
+    real = services.lapse_booking
+
+    def lapse(*, booking_id: int, now: datetime) -> None:
+        if booking_id == poisoned.pk:
+            raise ZeroDivisionError
+        real(booking_id=booking_id, now=now)
+
+    monkeypatch.setattr(services, "lapse_booking", lapse)
+    jobs.registered["lapse bookings"].run(sound.expires_at + timedelta(hours=1))
+    poisoned.refresh_from_db()
+    sound.refresh_from_db()
+    assert (poisoned.state, sound.state) == ("booked", "lapsed")
 
 
 def test_what_costs_nothing_holds_nothing(market: Market) -> None:

@@ -1,5 +1,6 @@
 """What people fill in to give credits or choose a period."""
 
+import secrets
 from typing import Any
 
 from django import forms
@@ -39,6 +40,10 @@ class GiveForm(forms.Form):
     amount = AmountField(label=_("How many credits"))
     memo = forms.CharField(label=_("A word with it"), max_length=200, required=False)
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    def renew_key(self) -> None:
+        """Let what is filled in be sent as an act of its own."""
+        self.data = {**self.data.dict(), "key": secrets.token_hex(16)}  # type: ignore[attr-defined]
 
 
 class PeriodForm(forms.Form):

@@ -12,15 +12,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from common import clock
-from common.errors import BadInput, NotFound
+from common.errors import BadInput, DomainError, KeyReused, NotFound
 from common.money import credits_text
 from common.pages import page_write
+from common.unit_of_work import UnitOfWork
 from grids.people.backends import member_of
 from grids.people.models import Member
 from realtime.queries import head
 from timebank.ledger import paper, personal, queries, services, statements, words
 from timebank.ledger.forms import GiveForm, PeriodForm
-from timebank.ledger.models import Account
+from timebank.ledger.models import Account, Posting
 
 _RECENT = 15
 
@@ -127,18 +128,7 @@ def give(request: HttpRequest) -> HttpResponse:
             status, confirm = 200, neighbour
         elif neighbour is not None:
             data = form.cleaned_data
-            done = page_write(
-                request,
-                lambda work: services.give_to_neighbour(
-                    actor=member,
-                    neighbour=neighbour,
-                    amount=data["amount"],
-                    memo=data["memo"],
-                    key=data["key"],
-                    now=work.now,
-                ),
-            )
-            if done:
+            if page_write(request, lambda work: _give(work, member, neighbour, form)):
                 messages.success(
                     request,
                     _("%(amount)s credits went to %(name)s.")
@@ -153,6 +143,25 @@ def give(request: HttpRequest) -> HttpResponse:
         "account": queries.account_data(account) if account else None,
     }
     return render(request, "ledger/give.html", context, status=status)
+
+
+def _give(work: UnitOfWork, member: Member, neighbour: Member, form: GiveForm) -> Posting:
+    """Give what the form says; whoever went back and changed it is asked once more."""
+    data = form.cleaned_data
+    try:
+        return services.give_to_neighbour(
+            actor=member,
+            neighbour=neighbour,
+            amount=data["amount"],
+            memo=data["memo"],
+            key=data["key"],
+            now=work.now,
+        )
+    except KeyReused as error:
+        form.renew_key()
+        raise DomainError(
+            _("Your first gift was made already. To give once more, look at this and go on.")
+        ) from error
 
 
 def _neighbour(member: Member, form: GiveForm) -> Member | None:

@@ -64,7 +64,8 @@ def _rows(lines: Iterable[dict[str, Any]], zone: ZoneInfo) -> Iterator[_Row]:
         if not line["moved"]:
             shown = f"({amount})"
         else:
-            shown = f"+{amount}" if line["direction"] == "in" else f"−{amount}"
+            # A hyphen: the font's encoding has no minus sign.
+            shown = f"+{amount}" if line["direction"] == "in" else f"-{amount}"
         yield _Row(
             date=line["at"].astimezone(zone).strftime("%Y-%m-%d %H:%M"),
             what=_wrapped(say(line), _WHAT_WIDTH),
@@ -127,7 +128,7 @@ def _draw_page(
         _text_right(canvas, _CREDITS, y, row.credits)
         _text_right(canvas, _BALANCE, y, row.balance)
         y -= row.height
-        canvas.line(_MARGIN, y + _LEADING - 3, _RIGHT, y + _LEADING - 3)
+        canvas.line(_MARGIN, y + _LEADING - 1, _RIGHT, y + _LEADING - 1)
     if not rows:
         _text(canvas, _DATE, y, _("Nothing in these days"))
     canvas.setFillGray(0.35)

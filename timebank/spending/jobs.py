@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from common.jobs import for_each
 from common.unit_of_work import unit_of_work
 from timebank.spending import queries, services
 from timebank.spending.models import Offer
@@ -19,9 +20,10 @@ def make_servings(now: datetime) -> None:
 
 def lapse_bookings(now: datetime) -> None:
     """Let go of bookings that nobody fetched, each in its own transaction."""
-    for pk in list(queries.due_to_lapse(now - GRACE).values_list("pk", flat=True)):
-        with unit_of_work(now=now):
-            services.lapse_booking(booking_id=pk, now=now)
+    due = queries.due_to_lapse(now - GRACE).values_list("pk", flat=True)
+    for_each(
+        "lapse bookings", due, lambda pk: services.lapse_booking(booking_id=pk, now=now), now=now
+    )
 
 
 def forget_pay_codes(now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Activities that recur, and the shifts they are made into."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from common.errors import BadInput, NotAllowed
 from common.locks import lock
+from common.models import Audit
 from common.unit_of_work import current
 from grids.people.models import Member
 from grids.places.models import Community
@@ -74,7 +76,8 @@ def change_activity(
     """Change a recurring duty and its coming shifts on which nobody sits yet.
 
     Shifts that people hold stay as promised; dates that no longer recur are called off where
-    nobody sits. Raises NotFound, NotAllowed, BadInput.
+    nobody sits, and come back when they recur again, unless a captain called them off.
+    Raises NotFound, NotAllowed, BadInput.
     """
     work = current()
     activity = activity_visible_to(actor, activity_id)
@@ -179,11 +182,13 @@ def _refresh_coming(activity: Activity, last: date, now: datetime) -> None:
     """Bring coming shifts on which nobody sits in line with the changed activity."""
     today = local_date(now, activity.community)
     wanted = set(_dates(activity, first=today, last=last)) if activity.active else set()
-    coming = Shift.objects.filter(
-        activity=activity, state=Shift.State.SCHEDULED, starts_at__gt=now
-    ).values_list("pk", flat=True)
-    shifts = lock(Shift.objects.all(), coming)
+    coming = Shift.objects.filter(activity=activity, starts_at__gt=now)
+    shifts = lock(Shift.objects.all(), coming.values_list("pk", flat=True))
+    by_captain = _called_off_by_captain(shifts)
     for shift in shifts.values():
+        restored = shift.state == Shift.State.CANCELLED
+        if restored and (shift.pk in by_captain or shift.local_date not in wanted):
+            continue
         ids = Seat.objects.filter(shift=shift).values_list("pk", flat=True)
         seats = sorted(lock(Seat.objects.all(), ids).values(), key=lambda seat: seat.index)
         if any(seat.member_id is not None for seat in seats):
@@ -204,5 +209,14 @@ def _refresh_coming(activity: Activity, last: date, now: datetime) -> None:
             seat.starts_at, seat.ends_at = shift.starts_at, shift.ends_at
         Seat.objects.bulk_update(seats, ["starts_at", "ends_at"])
         shift.open_seats = len(resize(shift, seats))
+        shift.state = Shift.State.SCHEDULED
         shift.save()
-        events.record_shift(events.ShiftChanged, shift)
+        events.record_shift(events.ShiftCreated if restored else events.ShiftChanged, shift)
+
+
+def _called_off_by_captain(shifts: Iterable[int]) -> set[int | None]:
+    """Return which shifts a captain called off: only that is audited as `shift.cancel`."""
+    said = Audit.objects.filter(
+        subject_type=Shift._meta.label_lower, subject_id__in=list(shifts), action="shift.cancel"
+    )
+    return set(said.values_list("subject_id", flat=True))
