@@ -88,7 +88,10 @@ def render(
     folium.LayerControl(collapsed=True).add_to(shown)
     titles = json.dumps({"zoomInTitle": _("Zoom in"), "zoomOutTitle": _("Zoom out")})
     # Before the map's own script, which is written when it is rendered.
-    ours = folium.Element(f"Object.assign(L.Control.Zoom.prototype.options, {titles});")
+    ours = folium.Element(
+        f"Object.assign(L.Control.Zoom.prototype.options, {titles});"
+        "L.Control.Scale.prototype.options.imperial = false;"
+    )
     root: Any = shown.get_root()
     root.script.add_child(ours)
     bounds = _bounds(cells)

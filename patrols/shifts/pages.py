@@ -20,7 +20,7 @@ from common.errors import NotAllowed
 from common.pages import ids, page_write
 from common.unit_of_work import UnitOfWork
 from grids.people.backends import member_of
-from grids.people.models import Member
+from grids.people.models import Member, Skill
 from grids.people.rules import roles_of
 from grids.places.models import Community
 from grids.places.queries import subtree
@@ -59,6 +59,7 @@ def shift_page(request: HttpRequest, shift_id: int) -> HttpResponse:
     context = {
         "shift": shift,
         "seats": seats,
+        "skills": _named_skills(shift),
         "own": own,
         "member": member,
         "captain": captain,
@@ -71,6 +72,16 @@ def shift_page(request: HttpRequest, shift_id: int) -> HttpResponse:
         "may_lead": captain and scheduled and now < shift.ends_at,
     }
     return _rendered(request, "shifts/shift.html", context, shift.community)
+
+
+def _named_skills(shift: Shift) -> list[str]:
+    """Return the needed skills by name; one without a name by its code."""
+    names = dict(
+        Skill.objects.filter(code__in=shift.required_skills).values_list("code", "name")
+        if shift.required_skills
+        else ()
+    )
+    return [names.get(code) or code for code in shift.required_skills]
 
 
 @login_required
