@@ -57,14 +57,14 @@ class Socket(WebsocketCommunicator):  # type: ignore[misc]
     async def say(self, **frame: Any) -> None:
         await self.send_to(text_data=json.dumps(frame))
 
-    async def hear(self, within_s: float = 3) -> Any:
+    async def hear(self, within_s: float = 20) -> Any:
         return await self.receive_json_from(timeout=within_s)
 
     async def ask(self, **frame: Any) -> Any:
         await self.say(**frame)
         return await self.hear()
 
-    async def events(self, count: int, within_s: float = 5) -> list[tuple[int, int]]:
+    async def events(self, count: int, within_s: float = 20) -> list[tuple[int, int]]:
         """Hear `count` events; return (seq, n) of each."""
         heard = [await self.hear(within_s) for _ in range(count)]
         return [(frame["seq"], frame["data"]["n"]) for frame in heard]
@@ -82,6 +82,6 @@ async def signed_in() -> tuple[Member, Socket]:
     """A member with an open socket."""
     member, token = await soon(a_member)
     client = socket(bearer(token))
-    accepted, _ = await client.connect(timeout=5)
+    accepted, _ = await client.connect(timeout=20)
     assert accepted
     return member, client

@@ -222,19 +222,19 @@ async def test_strangers_are_refused_before_they_are_accepted() -> None:
         [(b"cookie", b"sessionid=")],
     ]
     for headers in strangers:
-        accepted, _ = await socket(headers).connect(timeout=5)
+        accepted, _ = await socket(headers).connect(timeout=20)
         assert not accepted, headers
 
 
 async def test_a_token_in_the_address_is_not_looked_at() -> None:
     _, token = await soon(a_member)
-    accepted, _ = await socket(path=f"/ws/?token={token}").connect(timeout=5)
+    accepted, _ = await socket(path=f"/ws/?token={token}").connect(timeout=20)
     assert not accepted
 
 
 async def test_there_is_no_socket_elsewhere() -> None:
     _, token = await soon(a_member)
-    accepted, _ = await socket(bearer(token), path="/elsewhere/").connect(timeout=5)
+    accepted, _ = await socket(bearer(token), path="/elsewhere/").connect(timeout=20)
     assert not accepted
 
 
@@ -262,7 +262,7 @@ async def test_a_session_needs_an_origin_of_ours() -> None:
         (None, False),
     ]:
         client = socket(cookie if origin is None else [*cookie, (b"origin", origin)])
-        accepted, _ = await client.connect(timeout=5)
+        accepted, _ = await client.connect(timeout=20)
         assert accepted is welcome, origin
         await client.disconnect()
 
@@ -270,7 +270,7 @@ async def test_a_session_needs_an_origin_of_ours() -> None:
 async def test_a_token_needs_no_origin() -> None:
     _, token = await soon(a_member)
     client = socket([*bearer(token), (b"origin", b"https://evil.example")])
-    assert (await client.connect(timeout=5))[0]
+    assert (await client.connect(timeout=20))[0]
     await client.disconnect()
 
 
@@ -337,7 +337,7 @@ async def test_a_revoked_token_closes_the_socket() -> None:
             registry.recheck(member.pk)
 
     await soon(revoke)
-    closed = await client.receive_output(timeout=3)
+    closed = await client.receive_output(timeout=20)
     assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
     await client.disconnect()
 
@@ -369,7 +369,7 @@ async def test_frames_are_compact_json_with_chinese_as_it_is() -> None:
     topic = f"member:{member.pk}"
     await client.ask(do="subscribe", topic=topic, since=None)
     await soon(lambda: happen(topic, 1, text="邻里"))
-    text = await client.receive_from(timeout=3)
+    text = await client.receive_from(timeout=20)
     assert "邻里" in text
     assert ", " not in text
     assert json.loads(text)["seq"] == 1
