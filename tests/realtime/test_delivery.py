@@ -72,11 +72,12 @@ def test_without_the_topics_lock_two_commits_take_the_same_seq(
     """
     both_have_read = threading.Barrier(2, timeout=10)
 
-    def naive(name: str, by: int) -> tuple[int, int]:
+    def naive(counts: dict[str, int]) -> dict[str, tuple[int, int]]:
+        ((name, by),) = counts.items()
         topic = Topic.objects.get(name=name)
         both_have_read.wait()
         Topic.objects.filter(pk=topic.pk).update(head=topic.head + by)
-        return topic.pk, topic.head + by
+        return {name: (topic.pk, topic.head + by)}
 
     Topic.objects.create(name="cell:7")
     monkeypatch.setattr(events, "_advance", naive)
