@@ -13,6 +13,7 @@ $(VENV)/base.stamp: requirements/base.lock
 	@# Asked for pip, not for python: where Debian's python3-venv is missing, venv stops half-way.
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { \
 	  echo "Python can't make an environment here. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing the locked packages into $(VENV): a few minutes, once"
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/base.lock
 	touch $@
 $(VENV)/dev.stamp: requirements/dev.lock $(VENV)/base.stamp
@@ -25,7 +26,7 @@ messages:
 
 demo: env
 	$(RUN) migrate -v 0
-	$(RUN) demo --size $(SIZE) $(if $(DEMO_ONLY),,--serve --port $(PORT))
+	$(RUN) demo --size $(SIZE) --port $(PORT) $(if $(DEMO_ONLY),,--serve)
 serve: env
 	$(RUN) migrate -v 0
 	$(RUN) serve --port $(PORT)

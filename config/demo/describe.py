@@ -7,7 +7,7 @@ from typing import Any
 
 from common.unit_of_work import unit_of_work
 from config.demo.names import phone
-from config.demo.town import PLACES, Cast
+from config.demo.town import Cast
 from grids.people.demo_links import demo_sign_in_link
 from grids.people.models import ApiToken, Member
 from grids.people.services import issue_token
@@ -18,7 +18,16 @@ from timebank.spending.models import Offer
 
 _LABEL = "demo"
 _VOLUNTEERS = 60
-_SHOWN = ("captain", "reviewer", "bookkeeper", "elder", "kitchen", "merchant", "administrator")
+_SHOWN = (
+    "captain",
+    "reviewer",
+    "bookkeeper",
+    "elder",
+    "neighbour",
+    "kitchen",
+    "merchant",
+    "administrator",
+)
 # The demo's people with duties, by the number of their phone (see town._cast).
 _NUMBERS = {
     "captain": 1,
@@ -43,7 +52,7 @@ def cast_of() -> Cast:
 
 def describe(*, cast: Cast, now: datetime) -> dict[str, Any]:
     """Return what `demo --json` writes, all of the captain's community, with fresh tokens."""
-    community = Community.objects.get(code=PLACES[1].code)
+    community = _home_of(cast)
     volunteers = _volunteers(community, {getattr(cast, field.name).pk for field in fields(cast)})
     people = {name: getattr(cast, name) for name in _NUMBERS}
     with unit_of_work() as work:
@@ -79,11 +88,17 @@ def describe(*, cast: Cast, now: datetime) -> dict[str, Any]:
 
 def sign_in_links(cast: Cast) -> Iterable[tuple[str, Member, str]]:
     """Yield (role, member, path) for each link that `make demo` prints."""
-    volunteer = _volunteers(Community.objects.get(code=PLACES[1].code), set())[0]
+    volunteer = _volunteers(_home_of(cast), set())[0]
     yield "volunteer", volunteer, demo_sign_in_link(volunteer)
     for name in _SHOWN:
         member = getattr(cast, name)
         yield name, member, demo_sign_in_link(member)
+
+
+def _home_of(cast: Cast) -> Community:
+    """Return the community that the demo's people live in."""
+    assert cast.captain.community is not None
+    return cast.captain.community
 
 
 def _volunteers(community: Community, but: set[int]) -> list[Member]:

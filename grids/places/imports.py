@@ -54,6 +54,11 @@ class ImportCommand(BaseCommand):
             if len(reading.errors) > _SHOWN:
                 self.stderr.write(f"… and {len(reading.errors) - _SHOWN} more")
             raise CommandError(f"{len(reading.errors)} features refused; nothing was imported.")
+        if reading.rows and not any(getattr(row, "dwellings", 1) for row in reading.rows):
+            self.stderr.write(
+                'Note: no building has households. Cells are drawn from the property "dwellings" '
+                '(or "dwellings_est").'
+            )
         if options["dry_run"]:
             self.stdout.write(f"{len(reading.rows)} {self.what} can be imported; nothing written.")
             return

@@ -76,3 +76,10 @@ def test_a_band_upside_down_and_an_empty_community_are_refused(village: Communit
     with pytest.raises(CommandError, match="no community"):
         call_command("draw_cells", community="nowhere")
     assert not CellPlan.objects.exists()
+
+
+def test_a_town_without_households_is_not_drawn(village: Community) -> None:
+    Building.objects.update(dwellings=0)
+    with pytest.raises(CommandError, match='"dwellings"'):
+        call_command("draw_cells", community="v", publish=True)
+    assert not CellPlan.objects.exists()

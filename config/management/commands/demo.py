@@ -47,34 +47,37 @@ class Command(BaseCommand):
         # The story's many requests would drown what it has to say.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
         self.console = Console(highlight=False)
-        if options["size"] == "city":
-            self._city()
-        elif town.exists():
-            if not Audit.objects.filter(action=_TOLD).exists():
-                raise CommandError(
-                    "An earlier demo was interrupted. Remove var/ (or name an empty database in "
-                    "DATABASE_URL) and run it again."
-                )
-            self.console.print("The demo town is here already. (Remove var/ to build it anew.)")
+        if Audit.objects.filter(action=_TOLD).exists():
+            self.console.print("The demo is here already. (Remove var/ to build it anew.)")
         else:
-            self._town()
+            self._refuse_other_data()
+            if options["size"] == "city":
+                self._city()
+            else:
+                self._town()
         logging.getLogger("django.request").setLevel(logging.WARNING)
-        if options["size"] == "town":
-            if options["json"]:
-                found = describe(cast=cast_of(), now=clock.now())
-                text = json.dumps(found, ensure_ascii=False, indent=1)
-                options["json"].write_text(text, encoding="utf-8")
-                self.console.print(f"Wrote {options['json']}")
-            self._links(options["port"] if options["serve"] else None)
+        if options["json"]:
+            found = describe(cast=cast_of(), now=clock.now())
+            text = json.dumps(found, ensure_ascii=False, indent=1)
+            options["json"].write_text(text, encoding="utf-8")
+            self.console.print(f"Wrote {options['json']}")
+        self._links(options["port"])
         if options["serve"]:
             call_command("serve", port=options["port"])
 
-    def _town(self) -> None:
+    def _refuse_other_data(self) -> None:
+        if Audit.objects.filter(action__in=["demo.built", _TOLD]).exists() or town.exists():
+            raise CommandError(
+                "An earlier demo was interrupted. Remove var/ (or name an empty database in "
+                "DATABASE_URL) and run it again."
+            )
         if Community.objects.exists() or Member.objects.exists():
             raise CommandError(
                 "This database holds other data, so no demo is built in it. "
                 "Name an empty one in DATABASE_URL or LINLI_VAR_DIR."
             )
+
+    def _town(self) -> None:
         now = clock.now()
         today = now.astimezone(ZoneInfo(town.ZONE)).date()
         story_on = today - timedelta(days=2)
@@ -106,7 +109,9 @@ class Command(BaseCommand):
         from config.demo import city
 
         with _bars(self.console) as bars:
-            city.build(now=clock.now(), say=bars.say)
+            built = city.build(now=clock.now(), say=bars.say)
+        with unit_of_work() as work:
+            work.audit(_TOLD, built.root)
         self.console.print(self._verify())
 
     def _verify(self) -> str:
@@ -139,8 +144,8 @@ class Command(BaseCommand):
         self.console.print(table)
         self.console.print(verdict)
 
-    def _links(self, port: int | None) -> None:
-        base = f"http://127.0.0.1:{port or 8000}"
+    def _links(self, port: int) -> None:
+        base = f"http://127.0.0.1:{port}"
         self.console.print()
         self.console.print("Sign in as (links hold for 24 hours):")
         for role, member, path in sign_in_links(cast_of()):

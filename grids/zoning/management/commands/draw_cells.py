@@ -39,6 +39,11 @@ class Command(BaseCommand):
                 drawing = draw_community(
                     community=community, band_min=least, band_max=most, seed=options["seed"]
                 )
+            if drawing.measures.households == 0:
+                raise CommandError(
+                    "The buildings have no households: give each its count as the property "
+                    '"dwellings" (or "dwellings_est") and import them again.'
+                )
             with unit_of_work() as work:
                 plan = save_drawing(
                     community=community, drawing=drawing, seed=options["seed"], now=work.now
