@@ -18,12 +18,17 @@ _PARTNERS = frozenset({Kind.PARTNER_STAFF})
 
 @dataclass(frozen=True)
 class Door:
-    """One page, and the roles it is for."""
+    """One page, the roles it is for, and the addresses of pages `also` behind it."""
 
     url: str
     label: str | Promise
     icon: str
     kinds: frozenset[str] = _EVERYBODY
+    also: tuple[str, ...] = ()
+
+    def reach(self, path: str) -> int:
+        """Return how many letters of `path` this door stands for, 0 where it leads elsewhere."""
+        return max((len(url) for url in (self.url, *self.also) if path.startswith(url)), default=0)
 
 
 # In order of need: a partner's counter and a captain's board come before what everybody has.
@@ -34,7 +39,7 @@ DOORS = (
     Door("/hours/review/", _("Review"), "clipboard-check", _REVIEWERS),
     Door("/shifts/", _("Shifts"), "calendar-days"),
     Door("/meals/", _("Meals"), "utensils"),
-    Door("/credits/", _("Credits"), "coins"),
+    Door("/credits/", _("Credits"), "coins", also=("/give/", "/pay/")),
     Door("/hours/", _("My hours"), "clock"),
     Door("/map/", _("Map"), "map"),
     Door("/availability/", _("When I can come"), "calendar-check"),
@@ -51,15 +56,14 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         return {"nav_items": [], "sign_in_url": "/sign-in/", "live_url": "/ws/"}
     kinds = {""} | {role.kind for role in roles_of(member)}
     doors = [door for door in DOORS if door.kinds & kinds]
-    here = max(
-        (door.url for door in doors if request.path.startswith(door.url)), key=len, default=""
-    )
+    # Today's "/" begins every address, so there always is one.
+    here = max(doors, key=lambda door: door.reach(request.path))
     items = [
         {
             "url": door.url,
             "label": door.label,
             "icon": door.icon,
-            "current": door.url == here,
+            "current": door is here,
             # No room in a phone's bar: there it is in the menu.
             "wide": place >= _IN_BAR,
         }

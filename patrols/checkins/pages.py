@@ -101,6 +101,7 @@ def _doors(member: Member) -> list[dict[str, str]]:
     doors = []
     if Role.Kind.CAPTAIN in kinds:
         doors.append(("/board/", "layout-grid", _("Tonight's board"), _("Who is out, gaps")))
+        doors.append(("/rosters/", "calendar-range", _("Rosters"), _("Fill a week's open places")))
     if Role.Kind.PARTNER_STAFF in kinds:
         doors.append(("/counter/", "scan-line", _("Counter"), _("Take meals and credits")))
     found = [(_door(path), icon, label, note) for path, icon, label, note in doors]

@@ -25,8 +25,9 @@ _S = Seat.State
 class Duty:
     """The seat that a person is on, or will be on next.
 
-    `phase`: "later" (check-in not open yet), "in" (check in now), "on" (there, still some time to
-    go), "out" (check out now). `turns_in` is seconds until the phase changes by itself.
+    `phase`: "later" (check-in not open yet), "in" (check in now), "early" (there before the start,
+    when nobody can check out yet), "on" (there, still some time to go), "out" (check out now).
+    `turns_in` is seconds until the phase changes by itself.
     """
 
     seat: Seat
@@ -64,7 +65,9 @@ def duty_of(seat: Seat, member: Member, now: datetime) -> Duty:
     opens_at = shift.starts_at - timedelta(minutes=shift.early_minutes)
     nearly_over = shift.ends_at - NEARLY_OVER
     phase, turns_at = "in", None
-    if seat.state == _S.CHECKED_IN:
+    if seat.state == _S.CHECKED_IN and now < shift.starts_at:
+        phase, turns_at = "early", shift.starts_at
+    elif seat.state == _S.CHECKED_IN:
         phase, turns_at = ("on", nearly_over) if now < nearly_over else ("out", None)
     elif now < opens_at:
         phase, turns_at = "later", opens_at

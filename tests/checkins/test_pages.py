@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from common.unit_of_work import unit_of_work
 from grids.people.models import Member
@@ -42,7 +44,7 @@ def come(seat: Seat, **changed: object) -> CheckIn:
     with unit_of_work(seat.member, now=START):
         return check_in(
             actor=seat.member, seat_id=seat.pk, kind="in", occurred_at=None, code="",
-            now=START, **{**INSIDE, **changed},  # type: ignore[arg-type]
+            **{"now": START, **INSIDE, **changed},  # type: ignore[arg-type]
         ).checkin  # fmt: skip
 
 
@@ -99,6 +101,33 @@ def test_there_the_check_out_waits_behind_a_fold(client: Client, seat: Seat) -> 
     with time_machine.travel(END + timedelta(hours=13), tick=False):
         assert 'data-kind="out"' not in shown(client)
     assert checkin.verdict == "accepted"
+
+
+def test_nobody_is_offered_to_leave_before_the_start(client: Client, seat: Seat) -> None:
+    come(seat, now=START - timedelta(minutes=10))
+    with time_machine.travel(START - timedelta(minutes=9), tick=False):
+        page = shown(client)
+    assert "You are checked in." in page
+    assert "data-checkin" not in page
+    assert "load delay:541s" in page
+
+
+def test_too_early_is_said_of_the_right_act() -> None:
+    with translation.override("en"):
+        words = {k: render_to_string("components/checkin.html", {"kind": k}) for k in ("in", "out")}
+    assert "too early to check in" in words["in"]
+    assert "too early to check out" in words["out"]
+    assert "too early to check in" not in words["out"]
+
+
+def test_captains_have_doors_to_the_board_and_the_rosters(
+    client: Client, town: Town, seat: Seat
+) -> None:
+    assert "Fill a week" not in shown(client)
+    client.force_login(town.captain)
+    page = shown(client)
+    assert "Tonight" in page
+    assert "Fill a week" in page
 
 
 def test_a_doubt_is_told_with_its_reason(client: Client, seat: Seat) -> None:
