@@ -137,6 +137,17 @@ def test_what_giving_says_no_to(town: Town, account: Account) -> None:
     assert Posting.objects.count() == 1
 
 
+@pytest.mark.parametrize(("amount", "status"), [("5", 200), ("5.01", 400)])
+def test_too_large_a_gift_is_refused_before_it_is_asked_again(
+    town: Town, account: Account, amount: str, status: int
+) -> None:
+    body = {"phone": str(town.volunteers[1].phone), "amount": amount, "key": "k"}
+    answer = browser(town.volunteers[0]).post("/give/", body)
+    assert answer.status_code == status
+    assert ("not enough credits" in text(answer)) == (status == 400)
+    assert ("Yes, give them" in text(answer)) == (status == 200)
+
+
 @pytest.mark.parametrize(
     "path", ["ledger/ledger", "ledger/account", "ledger/posting", "ledger/seal"]
 )

@@ -8,11 +8,13 @@ import pytest
 import time_machine
 from django.test import Client
 
+from common.unit_of_work import unit_of_work
 from grids.people.models import Member, Proxy
 from tests.factories import NOW, CommunityFactory, MemberFactory, Town
 from tests.spending.factories import Market, a_market, book
 from timebank.spending.codes import spaced
 from timebank.spending.models import Booking, PayCode
+from timebank.spending.services import charge
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +126,28 @@ def test_the_pay_code_page_rotates(market: Market, noon: Any) -> None:
     newest = PayCode.objects.order_by("-pk")[0]
     assert PayCode.objects.count() == 2
     assert spaced(newest.code) in text(part)
+
+
+def test_the_payer_sees_that_they_paid(market: Market, noon: Any) -> None:
+    guest = browser(market.guest)
+    page = guest.get("/pay/")
+    assert f'data-live-topic="member:{market.guest.pk}"' in page.text
+    assert 'data-live-refresh="/pay/"' in page.text
+    assert "You paid" not in text(page)
+    with unit_of_work(market.cook, now=NOW):
+        code = PayCode.objects.get().code
+        charge(actor=market.cook, pay_code=code, amount=10, now=NOW)
+    said = f"You paid 0.10 to {market.kitchen.organisation.name}. You can spend 9.90."
+    assert said in text(guest.get("/pay/", headers={"HX-Request": "true"}))
+    assert "You paid" not in text(browser(market.cook).get("/pay/"))
+    noon.shift(timedelta(minutes=2, seconds=1))
+    assert "You paid" not in text(guest.get("/pay/"))
+
+
+def test_the_amount_says_how_to_write_it(market: Market) -> None:
+    assert 'title="Write a number above 0, such as 1.50."' in (
+        browser(market.cook).get("/counter/charge/").text
+    )
 
 
 def test_the_counter_counts(market: Market, noon: Any) -> None:

@@ -125,7 +125,11 @@ def give(request: HttpRequest) -> HttpResponse:
         status = 400
         neighbour = _neighbour(member, form) if form.is_valid() else None
         if neighbour is not None and request.POST.get("sure") != "yes":
-            status, confirm = 200, neighbour
+            # Only here: a gift sent twice is answered by its key, whatever is left by then.
+            if form.cleaned_data["amount"] > (account.available if account else 0):
+                form.add_error("amount", str(services.InsufficientCredits.detail))
+            else:
+                status, confirm = 200, neighbour
         elif neighbour is not None:
             data = form.cleaned_data
             if page_write(request, lambda work: _give(work, member, neighbour, form)):

@@ -31,6 +31,7 @@ from timebank.spending.forms import BookForm
 from timebank.spending.models import Booking, Charge, Offer, Partner
 
 _DAYS_SHOWN = timedelta(days=2)
+_JUST_PAID = timedelta(minutes=2)
 
 
 def qr(text: str) -> SafeString:
@@ -177,12 +178,19 @@ def cancel(request: HttpRequest, booking_id: int) -> HttpResponse:
 @never_cache
 @require_safe
 def pay(request: HttpRequest) -> HttpResponse:
-    """My pay code; the part with the code fetches itself again every 20 seconds."""
+    """My pay code; fetched again every 20 seconds, and at once when it paid: then it says so."""
     member = member_of(request)
+    topic = f"member:{member.pk}"
+    since = head(topic)
     with unit_of_work(member) as work:
         code = services.issue_pay_code(actor=member, now=work.now)
     account = personal.own_account(member)
+    paid = queries.last_charge(member, clock.now() - _JUST_PAID)
     context = {
+        "topic": topic,
+        "since": since,
+        "paid": paid,
+        "paid_amount": credits_text(paid.amount) if paid else "",
         "qr": qr(code.code),
         "code": spaced(code.code),
         "expires_at": code.expires_at.isoformat(),

@@ -6,7 +6,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from grids.people.models import Member
 from grids.people.rules import holds_on, today
-from timebank.spending.models import Booking, Offer, Slot
+from timebank.spending.models import Booking, Charge, Offer, Slot
 from timebank.spending.rules import partners_of_staff
 
 
@@ -43,3 +43,9 @@ def bookings_at_counter(member: Member) -> QuerySet[Booking]:
 def due_to_lapse(now: datetime) -> QuerySet[Booking]:
     """Return bookings whose day ended before `now`."""
     return Booking.objects.filter(state=Booking.State.BOOKED, expires_at__lte=now)
+
+
+def last_charge(member: Member, since: datetime) -> Charge | None:
+    """Return the last walk-in payment of the member that was taken at `since` or later."""
+    taken = Charge.objects.filter(member=member, at__gte=since)
+    return taken.select_related("partner__organisation").order_by("-at", "-pk").first()
