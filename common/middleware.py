@@ -2,10 +2,19 @@
 
 import secrets
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    QueryDict,
+)
+from django.shortcuts import render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.translation import gettext as _
 
 from common.errors import DomainError
 from common.titles import title_of
@@ -58,3 +67,53 @@ class DomainErrorMiddleware:
         if "retry_after" in error.data:
             response["Retry-After"] = str(error.data["retry_after"])
         return response
+
+
+class MethodMiddleware:
+    """Keep people off addresses that only take a POST, and tell them where they are if not."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path.startswith("/api/"):
+            return response
+        if isinstance(response, HttpResponseNotAllowed):
+            return _not_allowed(request, response)
+        if request.method == "POST" and isinstance(response, HttpResponseRedirect):
+            return _sign_in_and_return(request, response)
+        return response
+
+
+def _not_allowed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Say in words what a 405 means, with a way back."""
+    context = {
+        "status": 405,
+        "code": "method_not_allowed",
+        "title": title_of(405),
+        "detail": _("This address only takes what a button on a page sends. Nothing was changed."),
+    }
+    page = render(request, "error.html", context, status=405)
+    page["Allow"] = response["Allow"]
+    return page
+
+
+def _sign_in_and_return(request: HttpRequest, response: HttpResponseRedirect) -> HttpResponse:
+    """Where a POST is sent to the sign-in page, come back to the page whose button was pressed."""
+    sign_in = resolve_url(settings.LOGIN_URL)
+    target = urlsplit(response.url)
+    if target.path != sign_in or QueryDict(target.query).get("next") != request.get_full_path():
+        return response
+    return HttpResponseRedirect(f"{sign_in}?{urlencode({'next': _came_from(request)})}")
+
+
+def _came_from(request: HttpRequest) -> str:
+    """Return the path and query of the page that sent this, "/" unless it is on this host."""
+    referer = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(
+        referer, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
+        return "/"
+    came = urlsplit(referer)
+    return (came.path or "/") + (f"?{came.query}" if came.query else "")

@@ -9,6 +9,7 @@ def title_of(status: int) -> str:
         400: _("This can't be understood"),
         403: _("This is not for you to do"),
         404: _("This page is not here"),
+        405: _("This can't be opened by itself"),
         409: _("This can't be done now"),
         429: _("Please wait a little"),
         503: _("Please try again"),
