@@ -175,6 +175,39 @@ def test_the_partner_sees_yes_no_and_wait(view):
 
 
 @browser_test
+def test_a_refused_body_is_told_by_its_fields_not_by_http(view):
+    problem = {
+        "code": "invalid", "title": "Bad Request", "detail": "Some fields need another look.",
+        "errors": {"code": ["Type eight letters."], "amount": ["At least 0.01."]},
+    }  # fmt: skip
+    seen_by(view, "/api/v1/redemptions", answer(400, problem), answer(403, {"title": "Forbidden"}))
+    view.goto("/scan.html")
+    dialog = view.locator("#scan-result")
+    for detail in ("Type eight letters. At least 0.01.", ""):
+        view.locator("[data-scan-field]").fill("x")
+        view.get_by_role("button", name="Check the code").click()
+        dialog.get_by_text("This can't be taken.").wait_for()
+        assert dialog.locator("[data-result-detail]").inner_text() == detail
+        assert "Bad Request" not in dialog.inner_text()
+        assert "Forbidden" not in dialog.inner_text()
+        dialog.get_by_role("button", name="Next").click()
+
+
+@browser_test
+@pytest.mark.parametrize("path", ["/today.html", "/board.html", "/scan.html"])
+def test_large_text_fits_the_bars_of_a_small_phone(view, path):
+    view.set_viewport_size({"width": 320, "height": 640})
+    view.goto(path)
+    view.evaluate("document.documentElement.dataset.text = 'large'")
+    edges = """selector => [...document.querySelectorAll(selector)].map(
+        (each) => each.getBoundingClientRect()).filter((box) => box.width)"""
+    tools = view.evaluate(edges, ".header .tool")
+    assert view.evaluate(edges, ".brand__name")[0]["right"] <= tools[0]["left"]
+    assert all(box["right"] <= 320 and box["width"] >= 44 for box in tools)
+    assert all(box["right"] <= 320 for box in view.evaluate(edges, ".nav__link span"))
+
+
+@browser_test
 def test_the_board_follows_its_topic_over_a_cut(view):
     sockets = []
     subscriptions = []

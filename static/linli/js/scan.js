@@ -122,8 +122,10 @@ function start(root) {
       form.reset();
       root.dispatchEvent(new CustomEvent("scan:done", { bubbles: true, detail: answer.data }));
     } else if (answer.outcome === "refused") {
-      const { code, title, detail } = answer.problem;
-      verdict("no", say(root, code, answer.problem) ?? title, detail);
+      // Never the problem's `title`: it is the HTTP phrase, in English.
+      const { code, detail, errors } = answer.problem;
+      const said = Object.values(errors ?? {}).flat().filter((each) => typeof each === "string");
+      verdict("no", say(root, code ?? "", answer.problem) ?? say(root, "refused"), said.join(" ") || detail);
       field.value = "";
     } else {
       verdict("wait", say(root, answer.reason), say(root, "unsent-detail"));
