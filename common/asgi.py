@@ -8,6 +8,7 @@ request runs in one thread of a small pool, as under WSGI.
 
 import asyncio
 import contextvars
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,12 +28,17 @@ THREADS = 16
 class ThreadPoolHandler(ASGIHandler):
     """Django's ASGI handler for synchronous middleware and views only."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: Mapping[str, int] | None = None) -> None:
+        """`apart`: paths with threads of their own, which answer while all others wait."""
         super(ASGIHandler, self).__init__()
         self.load_middleware(is_async=False)
         # Loaded now, for seconds, rather than while the first visitor waits.
         get_resolver().url_patterns  # noqa: B018
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="linli-web")
+        self._apart = {
+            path: ThreadPoolExecutor(threads, thread_name_prefix=f"linli-web-{path.strip('/')}")
+            for path, threads in (apart or {}).items()
+        }
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request; a client that has gone meanwhile does not stop its work."""
@@ -42,7 +48,8 @@ class ThreadPoolHandler(ASGIHandler):
             return
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self._pool, context.run, self._respond, scope, body)
+        pool = self._apart.get(scope["path"], self._pool)
+        response = await loop.run_in_executor(pool, context.run, self._respond, scope, body)
         try:
             await self.send_response(response, send)
         finally:

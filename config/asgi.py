@@ -13,7 +13,8 @@ from common.asgi import ThreadPoolHandler  # noqa: E402
 from grids.people.backends import member_of_token  # noqa: E402
 from realtime.consumer import SocketConsumer  # noqa: E402
 
-django_application = ThreadPoolHandler()
+# Whoever looks after the process must hear from it just when everybody waits for the database.
+django_application = ThreadPoolHandler(apart={"/healthz": 1, "/readyz": 2, "/metrics": 1})
 socket_application = SocketConsumer.as_asgi(member_of_token=member_of_token)
 
 

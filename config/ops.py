@@ -4,12 +4,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 from django_tasks_db.models import DBTaskResult
 from prometheus_client import (
@@ -111,8 +114,28 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer in Prometheus's text format, for this process."""
+    """Answer in Prometheus's text format, for this process, to those who watch over it."""
+    if settings.METRICS_TOKEN:
+        given = request.headers.get("Authorization", "")
+        if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
+            headers = {"WWW-Authenticate": "Bearer"}
+            return HttpResponse("A token is needed.\n", "text/plain", 401, headers=headers)
+    elif not _from_nearby(request):
+        return HttpResponse("Not from here.\n", "text/plain", 403)
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+def _from_nearby(request: HttpRequest) -> bool:
+    """Say whether an allowed network connects directly: what a proxy passes on is a stranger's."""
+    if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip")):
+        return False
+    try:
+        address = ip_address(request.META.get("REMOTE_ADDR", ""))
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in settings.METRICS_NETWORKS)
 
 
 def _checked(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:

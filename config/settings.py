@@ -6,6 +6,7 @@ unless DATABASE_URL and REDIS_URL say otherwise.
 
 import importlib.util
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -336,6 +337,24 @@ if PRODUCTION:
     SECURE_SSL_REDIRECT = _read(env.bool, "LINLI_SSL_REDIRECT", default=False)
 TRUST_PROXY = _read(env.bool, "LINLI_TRUST_PROXY", default=False)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# --- Metrics: whoever has the token, or else who connects from nearby, without a proxy ---------
+METRICS_TOKEN = _read(env.str, "LINLI_METRICS_TOKEN", default="")
+try:
+    METRICS_NETWORKS = [
+        ip_network(name)
+        for name in _read(
+            env.list,
+            "LINLI_METRICS_NETWORKS",
+            default=[
+                "127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",
+            ],
+        )
+    ]  # fmt: skip
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"LINLI_METRICS_NETWORKS must be networks, such as 10.0.0.0/8: {error}"
+    ) from error
 
 # --- Maps: no tile is loaded from anywhere unless a server is named ---------------------------
 TILE_URL = _read(env.str, "LINLI_TILE_URL", default="")

@@ -9,7 +9,9 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +19,10 @@ from urllib.parse import urlsplit
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
 from django.http import parse_cookie
-from django.http.request import split_domain_port, validate_host
+from django.utils.http import is_same_domain
 
 from realtime import metrics, queries, registry
 from realtime.frames import Frame
@@ -300,7 +304,7 @@ def who_is(scope: dict[str, Any], member_of_token: MemberOfToken) -> Who | None:
         token = words[1]
         return lambda: member_of_token(token)
     key = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME)
-    if not key or not origin_allowed(headers.get(b"origin"), headers.get(b"host", "")):
+    if not key or not origin_allowed(scope):
         return None
     return lambda: member_of_session(key)
 
@@ -312,23 +316,29 @@ def member_of_session(key: str) -> Any:
     return member if member.is_authenticated else None
 
 
-def origin_allowed(origin: str | None, host: str) -> bool:
-    """Say whether a browser's page from `origin` may use the session here.
+def origin_allowed(scope: dict[str, Any]) -> bool:
+    """Say whether a browser's page from this origin may use the session here.
 
-    Its host must be one of ALLOWED_HOSTS (with "*": the host that was asked for), or the origin
-    one of CSRF_TRUSTED_ORIGINS. Browsers always send an origin: without one it is refused.
+    As Django asks before a POST: the origin is this very scheme, host and port (the scheme by
+    SECURE_PROXY_SSL_HEADER behind a proxy), or one of CSRF_TRUSTED_ORIGINS. Browsers always send
+    an origin: without one it is refused.
     """
+    scheme = "https" if scope.get("scheme") == "wss" else "http"
+    request = ASGIRequest({**scope, "method": "GET", "scheme": scheme}, BytesIO())
+    origin = request.headers.get("Origin", "")
     if not origin:
         return False
+    with suppress(DisallowedHost):
+        if origin == f"{request.scheme}://{request.get_host()}":
+            return True
     if origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
     try:
-        name = urlsplit(origin).hostname
+        asked = urlsplit(origin)
     except ValueError:
         return False
-    if not name:
-        return False
-    hosts = list(settings.ALLOWED_HOSTS)
-    if "*" in hosts:
-        hosts = [split_domain_port(host)[0]]
-    return validate_host(f"[{name}]" if ":" in name else name, hosts)
+    trusted = (urlsplit(known) for known in settings.CSRF_TRUSTED_ORIGINS if "*" in known)
+    return any(
+        asked.scheme == known.scheme and is_same_domain(asked.netloc, known.netloc.lstrip("*"))
+        for known in trusted
+    )

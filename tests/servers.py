@@ -17,13 +17,19 @@ from django.conf import settings
 from django.db import connection
 
 
+def at_database(url: str, name: str) -> str:
+    """Return `url` with another database's name; its options (`?sslmode=…`) stay."""
+    server, mark, options = url.partition("?")
+    return f"{server.rpartition('/')[0]}/{name}{mark}{options}"
+
+
 def environment() -> dict[str, str]:
     """The environment in which a child process uses this test's database and layer."""
     name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite":
         url = f"sqlite:///{name}"
     else:
-        url = settings.DATABASE_URL.rpartition("/")[0] + f"/{name}"
+        url = at_database(settings.DATABASE_URL, name)
     # The layer's group names depend on the key and the database, as sites may share a Redis.
     return {
         **os.environ,

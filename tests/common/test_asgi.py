@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from common.asgi import THREADS, ThreadPoolHandler
 from common.unit_of_work import request_id
+from config.asgi import django_application
 
 _together = threading.Barrier(2)
 
@@ -40,8 +41,19 @@ def crash(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("meant")
 
 
-urlpatterns = [path("api/whoami", whoami), path("echo", echo), path("stream", stream),
-               path("api/crash", crash)]  # fmt: skip
+_waiting = threading.Semaphore(0)
+_released = threading.Event()
+
+
+def wait(request: HttpRequest) -> HttpResponse:
+    """Stand for a view that waits for a locked database."""
+    _waiting.release()
+    _released.wait(20)
+    return HttpResponse("waited")
+
+
+urlpatterns = [path("api/whoami", whoami), path("wait", wait), path("echo", echo),
+               path("stream", stream), path("api/crash", crash)]  # fmt: skip
 
 
 async def ask(
@@ -101,3 +113,23 @@ async def test_a_crash_is_an_answer_and_the_next_request_works(handler: ThreadPo
 def test_the_pool_fits_the_database_pool() -> None:
     most = connections["default"].settings_dict["OPTIONS"].get("pool", {}).get("max_size", THREADS)
     assert most >= THREADS
+
+
+async def test_a_path_set_apart_answers_while_all_threads_wait(settings: Any) -> None:
+    settings.ROOT_URLCONF = __name__
+    handler = ThreadPoolHandler(apart={"/echo": 1})
+    _released.clear()
+    waiting = [asyncio.create_task(ask(handler, "/wait")) for _ in range(THREADS + 4)]
+    try:
+        for _ in range(THREADS):
+            assert await asyncio.to_thread(_waiting.acquire, timeout=10)
+        assert (await ask(handler, "/echo", b"alive"))[1] == b"alive"
+        assert not any(task.done() for task in waiting)
+    finally:
+        _released.set()
+        answers = await asyncio.gather(*waiting)
+    assert {content for _, content, _ in answers} == {b"waited"}
+
+
+def test_what_watches_over_the_process_is_set_apart() -> None:
+    assert {"/healthz", "/readyz", "/metrics"} <= set(django_application._apart)

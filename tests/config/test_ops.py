@@ -1,6 +1,7 @@
 """Liveness, readiness, metrics."""
 
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -85,3 +86,36 @@ def test_metrics_answer_without_a_database(client: Client) -> None:
     assert response.status_code == 200
     assert b"linli_sockets_open" in response.content
     assert b"linli_job_lag_seconds" not in response.content
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("::1", {}, 200),
+        ("::ffff:10.1.2.3", {}, 200),
+        ("192.168.4.5", {}, 200),
+        ("203.0.113.9", {}, 403),
+        ("203.0.113.9", {"X-Forwarded-For": "127.0.0.1"}, 403),
+        ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 403),
+        ("127.0.0.1", {"Forwarded": "for=127.0.0.1"}, 403),
+        ("nowhere", {}, 403),
+    ],
+)
+def test_metrics_are_for_those_nearby(
+    client: Client, address: str, headers: dict[str, str], status: int
+) -> None:
+    assert client.get("/metrics", headers=headers, REMOTE_ADDR=address).status_code == status
+
+
+@pytest.mark.django_db
+def test_with_a_token_metrics_are_for_who_has_it_from_anywhere(
+    client: Client, settings: Any
+) -> None:
+    settings.METRICS_TOKEN = "s3cret"
+    refused = client.get("/metrics")
+    assert (refused.status_code, refused["WWW-Authenticate"]) == (401, "Bearer")
+    for given, status in [("Bearer s3cret", 200), ("Bearer s3cre", 401), ("s3cret", 401)]:
+        far = client.get("/metrics", headers={"Authorization": given}, REMOTE_ADDR="203.0.113.9")
+        assert far.status_code == status

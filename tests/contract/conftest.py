@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 
 from tests.contract.site import Person, Site
+from tests.servers import at_database
 
 PURSES = slice(10, 14)
 
@@ -34,13 +35,13 @@ def _database() -> Iterator[str]:
         yield ""
         return
     name = f"linli_contract_{secrets.token_hex(4)}"
-    server = url.rpartition("/")[0]
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+    server = at_database(url, "postgres")
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:
-        yield f"{server}/{name}"
+        yield at_database(url, name)
     finally:
-        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(
                 sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
             )

@@ -249,22 +249,48 @@ def a_session() -> tuple[Member, str]:
     return member, store.session_key
 
 
-async def test_a_session_needs_an_origin_of_ours() -> None:
+@pytest.mark.parametrize(
+    ("origin", "proto", "welcome"),
+    [
+        ("http://localhost:8000", None, True),
+        ("http://localhost:8001", None, False),
+        ("http://localhost", None, False),
+        ("https://localhost:8000", None, False),
+        ("https://localhost:8000", "https", True),
+        ("http://localhost:8000", "https", False),
+        ("http://[::1]:8000", None, False),
+        ("https://evil.example", None, False),
+        ("https://localhost.evil.example", None, False),
+        ("https://app.example", None, True),
+        ("https://a.town.example", None, True),
+        ("http://a.town.example", None, False),
+        ("https://eviltown.example", None, False),
+        ("null", None, False),
+        ("http://[", None, False),
+        (None, None, False),
+    ],
+)
+async def test_a_session_needs_this_very_origin(
+    settings: Any, origin: str | None, proto: str | None, welcome: bool
+) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.CSRF_TRUSTED_ORIGINS = ["https://app.example", "https://*.town.example"]
     _, key = await soon(a_session)
-    cookie = [(b"cookie", f"sessionid={key}".encode()), (b"host", b"localhost:8000")]
-    for origin, welcome in [
-        (b"http://localhost:8000", True),
-        (b"http://[::1]:8000", True),
-        (b"https://evil.example", False),
-        (b"https://localhost.evil.example", False),
-        (b"null", False),
-        (b"http://[", False),
-        (None, False),
-    ]:
-        client = socket(cookie if origin is None else [*cookie, (b"origin", origin)])
-        accepted, _ = await client.connect(timeout=20)
-        assert accepted is welcome, origin
-        await client.disconnect()
+    headers = {"cookie": f"sessionid={key}", "host": "localhost:8000"}
+    headers |= {"origin": origin} if origin else {}
+    headers |= {"x-forwarded-proto": proto} if proto else {}
+    client = socket([(name.encode(), text.encode()) for name, text in headers.items()])
+    accepted, _ = await client.connect(timeout=20)
+    assert accepted is welcome
+    await client.disconnect()
+
+
+async def test_a_host_that_is_not_ours_is_no_origin_of_ours() -> None:
+    _, key = await soon(a_session)
+    evil = [(b"host", b"evil.example"), (b"origin", b"http://evil.example")]
+    client = socket([*evil, (b"cookie", f"sessionid={key}".encode())])
+    assert not (await client.connect(timeout=20))[0]
+    await client.disconnect()
 
 
 async def test_a_token_needs_no_origin() -> None:
