@@ -17,19 +17,24 @@ Run = Callable[[datetime], None]
 
 @dataclass(frozen=True)
 class Job:
-    """`run(now)` every `every`."""
+    """`run(now)` every `every`; a `long` one may take minutes and waits for its like only."""
 
     name: str
     every: timedelta
     run: Run
+    long: bool = False
 
 
 registered: dict[str, Job] = {}
 
 
-def register(name: str, *, every: timedelta, run: Run) -> None:
-    """Let the worker call `run(now)` about every `every`; it opens its own units of work."""
-    registered[name] = Job(name=name, every=every, run=run)
+def register(name: str, *, every: timedelta, run: Run, long: bool = False) -> None:
+    """Let the worker call `run(now)` about every `every`; it opens its own units of work.
+
+    `long`: it may take minutes in a large town, so it must not hold up the others. Many short
+    units of work, please: each is a turn to write that everybody else waits for on SQLite.
+    """
+    registered[name] = Job(name=name, every=every, run=run, long=long)
 
 
 def for_each(

@@ -5,11 +5,23 @@ each by id; the community row only when its settings change.
 """
 
 from collections.abc import Iterable
+from enum import IntEnum
 from typing import TypeVar
 
 from django.db import models
 
 T = TypeVar("T", bound=models.Model)
+
+
+class Turn(IntEnum):
+    """The written order, for what runs one part of several apps after the other."""
+
+    MEMBERS = 1
+    SHIFTS = 2
+    SEATS = 3
+    SLOTS = 4
+    HOURS = 5
+    ACCOUNTS = 6
 
 
 def lock(queryset: "models.QuerySet[T]", ids: Iterable[int]) -> dict[int, T]:

@@ -32,4 +32,6 @@ def _delete(rows: QuerySet[Any], now: datetime) -> None:
 
 def register() -> None:
     """Let the worker clean up every six hours."""
-    jobs.register("config.forget_old_answers", every=timedelta(hours=6), run=forget_old_answers)
+    jobs.register(
+        "config.forget_old_answers", every=timedelta(hours=6), run=forget_old_answers, long=True
+    )

@@ -42,13 +42,17 @@ def wall_clock() -> datetime:
 
 
 class Worker:
-    """Three threads: jobs, tasks (a long roster delays no job), and the heartbeat."""
+    """Four threads: short jobs, long jobs, tasks (rosters to solve), and the heartbeat.
+
+    So that neither a roster nor a clean-up of a year's events delays a deadline. On SQLite they
+    take turns to write, unit of work by unit of work, with the web's threads (unit_of_work).
+    """
 
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._stopping = threading.Event()
         self._tasks: TaskWorker | None = None
-        self._job: str | None = None
+        self._at: set[str] = set()
         self._threads = [
             threading.Thread(
                 target=self._loop, args=(turn, pause), name=f"linli-{name}", daemon=True
@@ -56,6 +60,7 @@ class Worker:
             for name, turn, pause in (
                 ("beat", self.beat, BEAT_S),
                 ("jobs", self._run_jobs, 2 * IDLE_S),
+                ("long", self._run_long_jobs, 2 * IDLE_S),
                 ("tasks", self._run_tasks, IDLE_S),
             )
         ]
@@ -107,22 +112,26 @@ class Worker:
             defaults={"beat_at": now},
             create_defaults={"beat_at": now, "started_at": now},
         )
-        if self._job is not None:
-            held = JobRun.objects.filter(name=self._job, claimed_by=self.name)
+        at = list(self._at)
+        if at:
+            held = JobRun.objects.filter(name__in=at, claimed_by=self.name)
             held.update(claimed_until=now + LEASE)
         requeue_orphans(now, idle=self.name if self._tasks is None else None)
         WorkerBeat.objects.filter(beat_at__lt=now - timedelta(days=1)).delete()
 
-    def _run_jobs(self) -> None:
+    def _run_long_jobs(self) -> None:
+        self._run_jobs(long=True)
+
+    def _run_jobs(self, *, long: bool = False) -> None:
         for name in due(wall_clock()):
             if self._stopping.is_set():
                 return
-            if claim(name, self.name, wall_clock()):
-                self._job = name
+            if jobs.registered[name].long is long and claim(name, self.name, wall_clock()):
+                self._at.add(name)
                 try:
                     self.run_job(name)
                 finally:
-                    self._job = None
+                    self._at.discard(name)
 
     def run_job(self, name: str) -> None:
         """Run a claimed job and note how it went."""

@@ -15,4 +15,4 @@ class RealtimeConfig(AppConfig):
         from common import jobs
         from realtime import services
 
-        jobs.register("realtime.prune", every=timedelta(hours=6), run=services.prune)
+        jobs.register("realtime.prune", every=timedelta(hours=6), run=services.prune, long=True)

@@ -147,8 +147,8 @@ def _places(
                 auto_approve_hours=number % 3 != 0,
             )
             ground = lay_out(community.name, number, share, chance)
-            import_buildings(community=community, rows=ground.buildings)
-            import_streets(community=community, rows=ground.streets)
+            import_buildings(community=community, rows=ground.buildings, actor=None)
+            import_streets(community=community, rows=ground.streets, actor=None)
             city.communities.append(community)
     return city
 

@@ -151,10 +151,11 @@ def _places(*, now: datetime, say: Say) -> DemoTown:
             middles = [(row, row.geometry.representative_point()) for row in _homes(buildings.rows)]
             own = [row for row, at in middles if _nearest(at.y, at.x) == place.code]
             lines = [(row, row.geometry.interpolate(0.5, normalized=True)) for row in streets.rows]
-            import_buildings(community=community, rows=own)
+            import_buildings(community=community, rows=own, actor=None)
             import_streets(
                 community=community,
                 rows=[row for row, at in lines if _nearest(at.y, at.x) == place.code],
+                actor=None,
             )
     for done, community in enumerate(town.communities):
         say("Drawing cells", done, len(town.communities))

@@ -27,6 +27,7 @@ from grids.people.models import (
     Role,
     Skill,
 )
+from realtime import registry
 
 admin.site.site_header = _("Linli administration")
 admin.site.site_title = _("Linli")
@@ -45,11 +46,18 @@ class MemberAdmin(LinliAdmin[Member]):
     readonly_fields = ("joined_at", "erased_at", "last_login")
 
     def save_model(self, request: HttpRequest, obj: Member, form: Any, change: bool) -> None:
-        """Note which fields changed, never their text: the audit trail outlives an erasure."""
+        """Note which fields changed, never their text: the audit trail outlives an erasure.
+
+        What a member may watch hangs on their home, household and rights: sockets ask again.
+        """
         if not change:
             obj.joined_at = clock.now()
             obj.set_unusable_password()
         obj.save()
+        if change:
+            registry.recheck(obj.pk)
+            if "is_active" in form.changed_data and not obj.is_active:
+                services.sign_out_everywhere(member=obj, now=current().now)
         current().audit(
             "admin.change" if change else "admin.add", obj, after={"fields": form.changed_data}
         )

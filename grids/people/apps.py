@@ -10,6 +10,8 @@ class PeopleConfig(AppConfig):
     label = "people"
 
     def ready(self) -> None:
-        from grids.people import cleanup, schema  # noqa: F401 (the import registers it)
+        from grids.people import cleanup, rules, schema  # noqa: F401 (the import registers it)
+        from grids.places import rules as map_rules
 
         cleanup.register()
+        map_rules.ask(lambda actor, community: rules.administers(actor, community=community))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from common.locks import Turn
 from grids.people.models import Member
 
 MePart = Callable[[Member], Any]
@@ -25,6 +26,7 @@ purposes: dict[str, Purpose] = {}
 me_parts: dict[str, MePart] = {}
 export_parts: dict[str, MePart] = {}
 erasers: list[Eraser] = []
+_turns: dict[Eraser, Turn] = {}
 
 
 def add_me_part(name: str, part: MePart) -> None:
@@ -37,12 +39,15 @@ def add_export_part(name: str, part: MePart) -> None:
     export_parts[name] = part
 
 
-def add_eraser(eraser: Eraser) -> None:
+def add_eraser(eraser: Eraser, *, locks: Turn = Turn.MEMBERS) -> None:
     """Run `eraser(member, now)` inside the erasure's unit of work.
 
     It removes personal data; it may raise a DomainError that says what must be settled first.
+    `locks` is the first it locks: erasers run in the written order, not in that of the apps.
     """
     erasers.append(eraser)
+    _turns[eraser] = locks
+    erasers.sort(key=lambda known: _turns.get(known, Turn.MEMBERS))
 
 
 def add_purpose(code: str, *, title: Any, text: Any, version: str) -> None:

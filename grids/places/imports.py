@@ -67,6 +67,7 @@ class ImportCommand(BaseCommand):
             done = type(self).write(
                 community=community,
                 rows=reading.rows,
+                actor=None,
                 progress=lambda count: bar.advance(task, count),
             )
         self.stdout.write(

@@ -12,7 +12,7 @@ from shapely import Geometry, to_wkb
 
 from common.errors import BadInput, DomainError
 from common.unit_of_work import current
-from grids.places import index
+from grids.places import index, rules
 from grids.places.events import CellsChanged
 from grids.places.geojson import BuildingRow, StreetRow
 from grids.places.models import (
@@ -91,9 +91,17 @@ def place_in_tree(community: Community) -> None:
 
 
 def import_buildings(
-    *, community: Community, rows: Sequence[BuildingRow], progress: Progress = lambda done: None
+    *,
+    community: Community,
+    rows: Sequence[BuildingRow],
+    actor: Any,
+    progress: Progress = lambda done: None,
 ) -> Imported:
-    """Add or change buildings by source id, in the open unit of work: all or nothing."""
+    """Add or change buildings by source id, in the open unit of work: all or nothing.
+
+    By an administrator of the community, or the system (None). Raises NotAllowed.
+    """
+    rules.require_may_change(actor, community)
     made = []
     for row in rows:
         middle = row.geometry.representative_point()
@@ -118,9 +126,17 @@ def import_buildings(
 
 
 def import_streets(
-    *, community: Community, rows: Sequence[StreetRow], progress: Progress = lambda done: None
+    *,
+    community: Community,
+    rows: Sequence[StreetRow],
+    actor: Any,
+    progress: Progress = lambda done: None,
 ) -> Imported:
-    """Add or change streets by source id, in the open unit of work: all or nothing."""
+    """Add or change streets by source id, in the open unit of work: all or nothing.
+
+    By an administrator of the community, or the system (None). Raises NotAllowed.
+    """
+    rules.require_may_change(actor, community)
     made = [
         Street(
             community=community,

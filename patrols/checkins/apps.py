@@ -21,5 +21,7 @@ class CheckinsConfig(AppConfig):
         add_evidence_reader(queries.SOURCE, evidence.read)
         registries.add_export_part("checkins", queries.export_of)
         registries.add_eraser(services.erase_positions_of)
-        jobs.register("checkins.forget_positions", every=timedelta(hours=6), run=forget_positions)
+        jobs.register(
+            "checkins.forget_positions", every=timedelta(hours=6), run=forget_positions, long=True
+        )
         jobs.register("checkins.log_forgotten", every=timedelta(hours=1), run=log_forgotten)

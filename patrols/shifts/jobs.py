@@ -1,6 +1,5 @@
 """Keep recurring shifts made ahead, and close the seats of those who did not come."""
 
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,7 +7,6 @@ from django.conf import settings
 from django.db.models import F, Q
 
 from common.jobs import for_each
-from common.unit_of_work import unit_of_work
 from patrols.shifts import services
 from patrols.shifts.models import Activity, Seat
 from patrols.shifts.services.seats import EXPECTED
@@ -38,26 +36,27 @@ def make_shifts(
     *,
     community_path: str = "/",
     days: int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Make the shifts of every active activity for `days` ahead; return how many are new.
 
-    One unit of work per activity; running it twice or late changes nothing more.
+    One unit of work per activity, and one that can't be made stops no other; running it twice or
+    late changes nothing more.
     """
     ahead = timedelta(days=settings.SHIFTS_AHEAD_DAYS if days is None else days)
     due = [
-        (pk, until)
+        pk
         for pk, until, zone in _active(community_path)
         if until is None or until < _today(now, zone) + ahead
     ]
     made = 0
-    for at, (pk, _until) in enumerate(due, start=1):
-        with unit_of_work(None, now=now):
-            activity = Activity.objects.select_related("community", "cell").get(pk=pk)
-            last = _today(now, activity.community.zone) + ahead
-            made += len(services.materialise_shifts(activity=activity, until=last, now=now))
-        if on_progress is not None:
-            on_progress(at, len(due))
+
+    def make(pk: int) -> None:
+        nonlocal made
+        activity = Activity.objects.select_related("community", "cell").get(pk=pk)
+        last = _today(now, activity.community.zone) + ahead
+        made += len(services.materialise_shifts(activity=activity, until=last, now=now))
+
+    for_each("make shifts", due, make, now=now)
     return made
 
 

@@ -15,10 +15,13 @@ from django.db import OperationalError, connection
 from django_tasks_db.models import DBTaskResult
 
 from common import jobs
+from common.unit_of_work import unit_of_work
 from config import worker
 from config.models import JobRun, WorkerBeat
+from grids.people.models import Skill
 from tests.config import tasks
 from tests.factories import NOW
+from tests.people.factories import SkillFactory
 from tests.servers import environment
 
 
@@ -86,7 +89,7 @@ def test_a_claim_keeps_others_away_until_its_worker_is_dead(
     assert not worker.claim("hourly", "second", NOW)
     assert worker.due(NOW) == []
     alive = worker.Worker()
-    alive.name, alive._job = "first", "hourly"
+    alive.name, alive._at = "first", {"hourly"}
     clock.shift(timedelta(seconds=20))
     alive.beat()
     later = NOW + timedelta(seconds=45)
@@ -207,6 +210,40 @@ def test_a_worker_in_the_background_starts_and_stops(job: list[datetime]) -> Non
     assert done.wait(10)
     assert one.stop(within_s=10)
     assert not WorkerBeat.objects.exists(), "who leaves says so: its tasks are taken up at once"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_job_and_a_long_task_delay_no_short_job(job: list[datetime]) -> None:
+    """All at once in one process, each writing: SQLite's writers take turns."""
+    long_started, short_done, all_done = (threading.Event() for _ in range(3))
+
+    def long(now: datetime) -> None:
+        long_started.set()
+        assert short_done.wait(20)
+        with unit_of_work(now=now):
+            SkillFactory(code="long")
+        all_done.set()
+
+    def short(now: datetime) -> None:
+        assert long_started.wait(20)
+        with unit_of_work(now=now):
+            SkillFactory(code="short")
+        short_done.set()
+
+    jobs.register("a clean-up", every=timedelta(hours=1), run=long, long=True)
+    jobs.register("hourly", every=timedelta(hours=1), run=short)
+    one = worker.Worker()
+    one.start()
+    assert all_done.wait(30)
+    assert one.stop(within_s=10)
+    assert Skill.objects.count() == 2
+    assert {row.error for row in JobRun.objects.all()} == {""}
+
+
+def test_what_has_a_deadline_is_short() -> None:
+    long = {name for name, found in jobs.registered.items() if found.long}
+    assert long >= {"realtime.prune", "config.forget_old_answers", "make_shifts"}
+    assert not long & {"mark missed seats", "lapse bookings", "seal the ledgers"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,8 +8,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from shapely import from_wkb
 
+from common.errors import NotAllowed
+from common.unit_of_work import unit_of_work
+from grids.places import services
 from grids.places.models import Building, Street
-from tests.factories import CommunityFactory
+from tests.factories import CommunityFactory, MemberFactory, grant
 
 SQUARE = [[[9.5, 47.1], [9.501, 47.1], [9.501, 47.101], [9.5, 47.101], [9.5, 47.1]]]
 BOW_TIE = [[[9.5, 47.1], [9.501, 47.101], [9.501, 47.1], [9.5, 47.101], [9.5, 47.1]]]
@@ -159,3 +162,21 @@ def test_gcj02_is_moved_to_wgs84(tmp_path: Path) -> None:
     building = Building.objects.get()
     assert building.lon < 116.3990
     assert building.lat < 39.9145
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("service", [services.import_buildings, services.import_streets])
+def test_only_an_administrator_of_the_place_changes_its_map(service: Any) -> None:
+    street = CommunityFactory()
+    here, elsewhere = CommunityFactory(parent=street), CommunityFactory(parent=street)
+    captain, above, beside, chief = (MemberFactory(community=here) for _ in range(4))
+    grant(captain, "captain", community=here)
+    grant(above, "administrator", community=street)
+    grant(beside, "administrator", community=elsewhere)
+    chief.is_superuser = True
+    for actor in (captain, beside, MemberFactory()):
+        with pytest.raises(NotAllowed), unit_of_work(actor):
+            service(community=here, rows=[], actor=actor)
+    for allowed in (above, chief, None):
+        with unit_of_work(allowed):
+            assert service(community=here, rows=[], actor=allowed).added == 0

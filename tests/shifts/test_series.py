@@ -126,6 +126,17 @@ def test_the_end_date_is_the_last(town: Town, settings: Any) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.expects_errors
+def test_an_activity_that_can_not_be_made_stops_no_other(town: Town, settings: Any) -> None:
+    settings.SHIFTS_AHEAD_DAYS = 3
+    broken, sound = activity(town), activity(town)
+    Activity.objects.filter(pk=broken.pk).update(rrule="FREQ=NEVER")
+    assert jobs.make_shifts(NOW + timedelta(days=1)) == 1
+    assert Shift.objects.filter(activity=broken).count() == 4
+    assert Shift.objects.filter(activity=sound).count() == 5
+
+
+@pytest.mark.django_db
 def test_a_zone_with_summer_time(town: Town, settings: Any) -> None:
     settings.SHIFTS_AHEAD_DAYS = 2
     town.community.zone = "Europe/Vaduz"

@@ -18,7 +18,7 @@ from tests.spending.factories import Market, a_market, book
 from timebank.ledger.verify import verify
 from timebank.spending import services
 from timebank.spending.codes import ALPHABET, new_code, read_code, spaced
-from timebank.spending.models import Booking, PayCode
+from timebank.spending.models import Booking, Offer, PayCode
 from timebank.spending.workflow import TRANSITIONS
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +48,28 @@ def test_servings_are_made_once_and_follow_the_days(market: Market) -> None:
     assert len(market.slots) == 16
     change(market, weekdays="67")
     assert {slot.starts_at.isoweekday() for slot in market.slots} == {6, 7}
+
+
+@pytest.mark.expects_errors
+def test_an_offer_that_can_not_be_made_stops_no_other(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with unit_of_work(now=NOW):
+        dinner = services.create_offer(
+            actor=None, partner=market.kitchen, kind="meal", title="晚餐", price=200, now=NOW,
+            daily_seats=5, serves_from=time(17), serves_until=time(18),
+        )  # fmt: skip
+    before = dinner.slots.count()
+    real = services.materialise_slots
+
+    def make(*, offer: Offer, now: datetime) -> int:
+        if offer.pk == market.lunch.pk:
+            raise ZeroDivisionError
+        return real(offer=offer, now=now)
+
+    monkeypatch.setattr(services, "materialise_slots", make)
+    jobs.registered["make coming servings"].run(NOW + timedelta(days=3))
+    assert dinner.slots.count() == before + 3
 
 
 def test_fewer_seats_never_turn_guests_away(market: Market) -> None:

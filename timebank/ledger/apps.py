@@ -15,6 +15,7 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from common import jobs
+        from common.locks import Turn
         from grids.people import registries
         from timebank.ledger import guards, personal, seals
 
@@ -23,4 +24,4 @@ class LedgerConfig(AppConfig):
         jobs.register("seal the ledgers", every=timedelta(days=1), run=seals.seal_all)
         registries.add_me_part("account", personal.me_part)
         registries.add_export_part("accounts", personal.export_part)
-        registries.add_eraser(personal.erase)
+        registries.add_eraser(personal.erase, locks=Turn.ACCOUNTS)

@@ -27,7 +27,7 @@ class SpendingConfig(AppConfig):
         ledger_events.register_topics("partner", partner_topics)
         registry.register("partner", may_subscribe=rules.may_watch)
         common_jobs.register(
-            "make coming servings", every=timedelta(hours=1), run=jobs.make_servings
+            "make coming servings", every=timedelta(hours=1), run=jobs.make_servings, long=True
         )
         common_jobs.register("lapse bookings", every=timedelta(minutes=10), run=jobs.lapse_bookings)
         common_jobs.register(

@@ -12,10 +12,13 @@ from timebank.spending.services.charges import forget_old_codes
 
 def make_servings(now: datetime) -> None:
     """Make the coming servings of every offer with daily seats."""
-    offers = Offer.objects.filter(daily_seats__isnull=False).select_related("partner__community")
-    for offer in offers:
-        with unit_of_work(now=now):
-            services.materialise_slots(offer=offer, now=now)
+    offers = Offer.objects.filter(daily_seats__isnull=False)
+
+    def make(pk: int) -> None:
+        offer = offers.select_related("partner__community").get(pk=pk)
+        services.materialise_slots(offer=offer, now=now)
+
+    for_each("make servings", offers.order_by("pk").values_list("pk", flat=True), make, now=now)
 
 
 def lapse_bookings(now: datetime) -> None:

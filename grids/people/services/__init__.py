@@ -18,6 +18,7 @@ from grids.people.services.sign_in import (
     request_code,
     revoke_token,
     sign_in_with_code,
+    sign_out_everywhere,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "revoke_token",
     "set_language",
     "sign_in_with_code",
+    "sign_out_everywhere",
     "update_profile",
     "withdraw_consent",
 ]

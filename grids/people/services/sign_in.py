@@ -127,3 +127,17 @@ def revoke_token(*, token_id: int, actor: Member, now: datetime) -> None:
         token.save(update_fields=["revoked_at"])
         registry.recheck(actor.pk)
         work.audit("token.revoked", token)
+
+
+def sign_out_everywhere(*, member: Member, now: datetime) -> None:
+    """End every session, token and socket of a member whose account is closed.
+
+    Whoever is let in again later signs in anew. Who may call this is settled before.
+    """
+    work = current()
+    ApiToken.objects.filter(member=member, revoked_at=None).update(revoked_at=now)
+    # Every session carries a hash of this field: a new value ends them all.
+    member.set_unusable_password()
+    member.save(update_fields=["password"])
+    registry.recheck(member.pk)
+    work.audit("member.signed_out", member)
