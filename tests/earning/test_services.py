@@ -4,7 +4,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from common.errors import BadInput, DomainError, NotAllowed, NotFound
 from common.models import Audit
@@ -262,6 +263,22 @@ def test_several_are_approved_at_once_and_the_rest_named(town: Town) -> None:
     assert bulk.approved == [h.pk for h in good]
     assert bulk.refused == {own.pk: "own_hours", done.pk: "already_decided", 10**9: "not_found"}
     assert Posting.objects.count() == 4
+
+
+def test_approving_several_reads_each_log_once(town: Town) -> None:
+    """One look at all, one lock of all; who acts for whom is asked once."""
+
+    def reads(count: int) -> dict[str, int]:
+        waiting = [logged(town, town.volunteers[n]).pk for n in range(count)]
+        with CaptureQueriesContext(connection) as ran, unit_of_work(town.reviewer, now=NOW):
+            services.approve_selected(hour_log_ids=waiting, actor=town.reviewer, now=NOW)
+        sql = [query["sql"] for query in ran.captured_queries]
+        return {
+            table: sum(f'FROM "{table}"' in text for text in sql)
+            for table in ("earning_hourlog", "people_proxy", "people_member")
+        }
+
+    assert reads(1) == reads(3) == {"earning_hourlog": 2, "people_proxy": 2, "people_member": 1}
 
 
 def test_late_evidence_changes_waiting_hours_only(town: Town) -> None:

@@ -91,6 +91,12 @@ def test_who_sees_an_account(town: Town, a: Account) -> None:
     assert status(proxy, till) == 404
     grant(proxy, "partner_staff", organisation=shop)
     assert status(proxy, till) == 200
+    # Whoever serves at all the shops of a place sees their accounts, and nobody's purse.
+    everywhere, beside = MemberFactory(), MemberFactory()
+    grant(everywhere, "partner_staff", community=town.community.parent)
+    grant(beside, "partner_staff", community=CommunityFactory(parent=town.community.parent))
+    assert [status(everywhere, account) for account in (till, shared, a)] == [200, 404, 404]
+    assert [status(beside, account) for account in (till, shared, a)] == [404, 404, 404]
     assert client(None).get(f"/api/v1/accounts/{a.pk}").status_code == 401
 
 

@@ -33,13 +33,14 @@ def _in_communities(actor: Member, kinds: Iterable[str]) -> Q | None:
     return found
 
 
-def _acted_for(actor: Member) -> "QuerySet[Proxy, int]":
+def acted_for(actor: Member) -> "QuerySet[Proxy, int]":
+    """Return the ids of the members whose proxy `actor` is today."""
     return Proxy.objects.filter(holds_on(today()), proxy=actor).values_list("member_id", flat=True)
 
 
 def hours_visible_to(actor: Member) -> QuerySet[HourLog]:
     """Return own hours, those of people one acts for, and those of communities one looks after."""
-    visible = Q(member=actor) | Q(member__in=_acted_for(actor))
+    visible = Q(member=actor) | Q(member__in=acted_for(actor))
     by_role = _in_communities(actor, (*REVIEWERS, *READERS))
     if by_role is not None:
         visible |= by_role
@@ -64,7 +65,7 @@ def hours_to_review(actor: Member) -> QuerySet[HourLog]:
     by_role = _in_communities(actor, REVIEWERS)
     if by_role is None:
         return HourLog.objects.none()
-    theirs = Q(member=actor) | Q(member__in=_acted_for(actor)) | Q(entered_by=actor)
+    theirs = Q(member=actor) | Q(member__in=acted_for(actor)) | Q(entered_by=actor)
     if actor.household_id is not None:
         theirs |= Q(member__household=actor.household_id)
     return (

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from common.errors import BadInput, DomainError
+from common.errors import BadInput, DomainError, NotFound
 from common.locks import lock
 from common.money import credits_text
 from common.unit_of_work import current
@@ -147,7 +147,7 @@ def approve_hours(*, hour_log_id: int, actor: Member, now: datetime) -> HourLog:
 
     Raises NotFound, OwnHours, EnteredByYou, NotAllowed or AlreadyDecided.
     """
-    hour = _locked_for_decision([hour_log_id], actor)[0]
+    hour = _locked_for_decision(hour_log_id, actor)
     rules.require_step(hour, "approve")
     _approve(hour, decided_by=actor, now=now)
     return hour
@@ -155,16 +155,19 @@ def approve_hours(*, hour_log_id: int, actor: Member, now: datetime) -> HourLog:
 
 def approve_selected(*, hour_log_ids: Iterable[int], actor: Member, now: datetime) -> Bulk:
     """Approve many waiting logs; those that can't be are named with the refusal's code."""
-    refused: dict[int, str] = {}
-    allowed: list[int] = []
-    for hour_log_id in sorted(set(hour_log_ids)):
+    asked = set(hour_log_ids)
+    seen = queries.hours_visible_to(actor).in_bulk(asked)
+    refused = dict.fromkeys(sorted(asked - seen.keys()), NotFound.code)
+    acted_for = set(queries.acted_for(actor))
+    allowed: list[HourLog] = []
+    for hour in seen.values():
         try:
-            rules.require_may_decide(actor, queries.hour_visible_to(actor, hour_log_id))
+            rules.require_may_decide(actor, hour, acted_for=acted_for)
         except DomainError as refusal:
-            refused[hour_log_id] = refusal.code
+            refused[hour.pk] = refusal.code
         else:
-            allowed.append(hour_log_id)
-    hours = _locked_for_decision(allowed, actor)
+            allowed.append(hour)
+    hours = _locked(allowed)
     waiting = [hour for hour in hours if hour.state == State.PENDING]
     refused |= {hour.pk: rules.AlreadyDecided.code for hour in hours if hour not in waiting}
     # Several postings in one commit: take all their accounts first, in the written order.
@@ -183,7 +186,7 @@ def reject_hours(*, hour_log_id: int, actor: Member, reason: str, now: datetime)
     reason = reason.strip()
     if not reason:
         raise BadInput({"reason": [str(_("Say why, so that the member understands."))]})
-    hour = _locked_for_decision([hour_log_id], actor)[0]
+    hour = _locked_for_decision(hour_log_id, actor)
     hour.state = rules.require_step(hour, "reject")
     hour.decided_by, hour.decided_at, hour.reason = actor, now, reason
     hour.save(update_fields=["state", "decided_by", "decided_at", "reason"])
@@ -262,14 +265,18 @@ def _check_lines(lines: Sequence[rates.Line]) -> None:
         raise RuleGap(missing=[{"category": c, "holder_class": h} for c, h in missing])
 
 
-def _locked_for_decision(hour_log_ids: Sequence[int], actor: Member) -> list[HourLog]:
-    """Check, lock members then logs, and return the logs fresh, in id order.
+def _locked_for_decision(hour_log_id: int, actor: Member) -> HourLog:
+    """Check that `actor` may decide on this log, and return it locked and fresh."""
+    hour = queries.hour_visible_to(actor, hour_log_id)
+    rules.require_may_decide(actor, hour, acted_for=set(queries.acted_for(actor)))
+    return _locked([hour])[0]
+
+
+def _locked(seen: Sequence[HourLog]) -> list[HourLog]:
+    """Lock members then logs, and return the logs fresh, in id order.
 
     The member's lock makes the cap of a day exact when two of their logs are approved at once.
     """
-    seen = [queries.hour_visible_to(actor, pk) for pk in hour_log_ids]
-    for hour in seen:
-        rules.require_may_decide(actor, hour)
     members = lock(Member.objects.all(), [hour.member_id for hour in seen])
     fresh = lock(HourLog.objects.all(), [hour.pk for hour in seen])
     communities = {hour.community_id: hour.community for hour in seen}

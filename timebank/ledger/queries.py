@@ -30,7 +30,7 @@ def account_of(member: Member) -> Account | None:
 def accounts_visible_to(actor: Member) -> QuerySet[Account]:
     """Return the accounts whose lines `actor` may read.
 
-    Their own, their household's, those of people they act for, their partner's as its staff,
+    Their own, their household's, those of people they act for, their partners' as their staff,
     and as bookkeeper, auditor or administrator all of the community or organisation.
     """
     seen = Q(member=actor) | Q(
@@ -45,6 +45,9 @@ def accounts_visible_to(actor: Member) -> QuerySet[Account]:
             seen |= Q(organisation_id=role.organisation_id)
         elif role.kind == Role.Kind.PARTNER_STAFF and role.organisation_id is not None:
             seen |= Q(kind=Account.Kind.PARTNER, organisation_id=role.organisation_id)
+        elif role.kind == Role.Kind.PARTNER_STAFF and role.community is not None:
+            here = Q(ledger__community__path__startswith=role.community.path)
+            seen |= Q(kind=Account.Kind.PARTNER) & here
     return Account.objects.filter(pk__in=Account.objects.filter(seen).values("pk")).select_related(
         "member", "household", "organisation", "ledger"
     )
