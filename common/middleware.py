@@ -105,10 +105,10 @@ def _sign_in_and_return(request: HttpRequest, response: HttpResponseRedirect) ->
     target = urlsplit(response.url)
     if target.path != sign_in or QueryDict(target.query).get("next") != request.get_full_path():
         return response
-    return HttpResponseRedirect(f"{sign_in}?{urlencode({'next': _came_from(request)})}")
+    return HttpResponseRedirect(f"{sign_in}?{urlencode({'next': came_from(request)})}")
 
 
-def _came_from(request: HttpRequest) -> str:
+def came_from(request: HttpRequest) -> str:
     """Return the path and query of the page that sent this, "/" unless it is on this host."""
     referer = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(

@@ -10,9 +10,11 @@ django.setup(set_prefix=False)
 
 # Imported here: models may be loaded only after django.setup().
 from common.asgi import ThreadPoolHandler  # noqa: E402
+from config.checks import log_what_is_missing  # noqa: E402
 from grids.people.backends import member_of_token  # noqa: E402
 from realtime.consumer import SocketConsumer  # noqa: E402
 
+log_what_is_missing()
 # Whoever looks after the process must hear from it just when everybody waits for the database.
 django_application = ThreadPoolHandler(apart={"/healthz": 1, "/readyz": 2, "/metrics": 1})
 socket_application = SocketConsumer.as_asgi(member_of_token=member_of_token)

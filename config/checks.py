@@ -1,12 +1,16 @@
-"""What a production server is told at each start: nothing fails, but somebody should know."""
+"""What a production site lacks: nothing fails, but somebody should know.
 
+Said by `manage.py check --deploy` and in the log of each server that starts, not by every command.
+"""
+
+import logging
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004 (Django's own name)
 
 
-@register()
+@register(deploy=True)
 def production_is_meant(**kwargs: Any) -> list[CheckMessage]:
     """Warn of settings that are fine for trying out and wrong for a town."""
     if not settings.PRODUCTION:
@@ -29,3 +33,9 @@ def production_is_meant(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def log_what_is_missing() -> None:
+    """Say it once in a server's log, however the server was started."""
+    for found in production_is_meant():
+        logging.getLogger(__name__).warning("%s: %s %s", found.id, found.msg, found.hint)

@@ -3,12 +3,15 @@
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from common.api import problem_response, wants_problem
+from common.middleware import came_from
 from common.titles import title_of
 
 
@@ -35,6 +38,16 @@ def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
     """400: the request itself is broken."""
     detail = _("This request can't be understood. Go back and try again.")
     return _answer(request, status=400, code="bad_request", detail=detail)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: a form from before the session ended, or one that another site sent."""
+    page = came_from(request)
+    context: dict[str, Any] = {"page": page}
+    sign_in = resolve_url(settings.LOGIN_URL)
+    if not request.user.is_authenticated and not page.startswith(sign_in):
+        context["sign_in"] = f"{sign_in}?{urlencode({'next': page})}"
+    return render(request, "403_csrf.html", context, status=403)
 
 
 def crashed(request: HttpRequest) -> HttpResponse:

@@ -323,6 +323,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [SELF],
     }
 }
+CSRF_FAILURE_VIEW = "config.error_pages.csrf_failed"
 PERMISSIONS_POLICY = "geolocation=(self), camera=(self), microphone=()"
 X_FRAME_OPTIONS = "SAMEORIGIN"
 SECURE_REFERRER_POLICY = "same-origin"

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
@@ -43,43 +42,45 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """Step one: the phone number. The next page is the same whether anybody has it."""
     if isinstance(request.user, Member):
         return redirect(_next(request))
-    form = PhoneForm(request.POST or None)
-    status, retry_after = 200, None
+    # Whoever comes back from the code page most likely mistyped one digit.
+    form = PhoneForm(request.POST or None, initial={"phone": request.session.get(_PHONE, "")})
+    status, refused = 200, None
     if request.method == "POST":
         status = 400
         if form.is_valid():
-            phone = form.cleaned_data["phone"]
-            try:
-                with unit_of_work() as work:
-                    services.request_code(
-                        phone=phone, address=client_address(request), now=work.now
-                    )
-                request.session[_PHONE] = phone
-                request.session[_ASKED_AT] = work.now.isoformat()
+            refused = _send_code(request, form.cleaned_data["phone"])
+            if refused is None:
                 return _with_next(request, "people:sign-in-code")
-            except TooMany as error:
-                status, retry_after = int(error.status), int(error.data["retry_after"])
-                form.add_error(None, _wait_text(retry_after))
+            status = int(refused.status)
+            form.add_error(None, _wait_text(refused))
     context = {"form": form, "next": _asked_next(request)}
-    response = render(request, "people/sign_in.html", context, status=status)
-    if retry_after is not None:
-        response["Retry-After"] = str(retry_after)
-    return response
+    return _telling_when(refused, render(request, "people/sign_in.html", context, status=status))
 
 
 @sensitive_post_parameters("code")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in_code(request: HttpRequest) -> HttpResponse:
-    """Step two: the code, or a new one."""
+    """Step two: the code, or a new one (`again`), which leaves the person on this page."""
     phone = request.session.get(_PHONE)
     if isinstance(request.user, Member):
         return redirect(_next(request))
     if not phone:
+        if request.method == "POST":
+            messages.warning(request, _("That took too long. Please write your number once more."))
         return _with_next(request, "people:sign-in")
-    form = CodeForm(request.POST or None)
-    status = 200
-    if request.method == "POST":
+    again = request.method == "POST" and "again" in request.POST
+    form = CodeForm(None if again else request.POST or None)
+    status, refused = 200, None
+    if again:
+        refused = _send_code(request, phone)
+        if refused is None:
+            messages.success(request, _("A new code is on its way. Only the newest one works."))
+            return _with_next(request, "people:sign-in-code")
+        status = int(refused.status)
+        # Said as a notice: the code that is here already may still be right.
+        messages.error(request, _wait_text(refused))
+    elif request.method == "POST":
         status = 400
         if form.is_valid():
             with unit_of_work() as work:
@@ -98,7 +99,8 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
         "wait": f"{left // 60}:{left % 60:02d}",  # as ui.js counts it down
         "next": _asked_next(request),
     }
-    return render(request, "people/sign_in_code.html", context, status=status)
+    page = render(request, "people/sign_in_code.html", context, status=status)
+    return _telling_when(refused, page)
 
 
 @never_cache
@@ -130,8 +132,17 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """Send the admin's guests to the one sign-in page."""
     if isinstance(request.user, Member):
-        # Signed in already, so signing in again wouldn't help.
-        raise PermissionDenied
+        # Signed in already, so signing in again wouldn't help. Not raised: that would be logged
+        # with a traceback, and nothing is wrong.
+        context = {
+            "status": 403,
+            "code": "not_allowed",
+            "title": _("You can't open this"),
+            "detail": _("You are signed in as %(name)s, who doesn't run this site.")
+            % {"name": request.user.display_name},
+            "todo": _("If you should, ask an administrator of the site to give you the right."),
+        }
+        return render(request, "error.html", context, status=403)
     return _with_next(request, "people:sign-in")
 
 
@@ -285,8 +296,26 @@ def _with_next(request: HttpRequest, name: str) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse(name) + query)
 
 
-def _wait_text(seconds: int) -> str:
-    minutes = -(-seconds // 60)
+def _send_code(request: HttpRequest, phone: str) -> TooMany | None:
+    """Send a code and note in the session where it went; return the refusal, if any."""
+    try:
+        with unit_of_work() as work:
+            services.request_code(phone=phone, address=client_address(request), now=work.now)
+    except TooMany as error:
+        return error
+    request.session[_PHONE] = phone
+    request.session[_ASKED_AT] = work.now.isoformat()
+    return None
+
+
+def _telling_when(refused: TooMany | None, response: HttpResponse) -> HttpResponse:
+    if refused is not None:
+        response["Retry-After"] = str(refused.data["retry_after"])
+    return response
+
+
+def _wait_text(refused: TooMany) -> str:
+    minutes = -(-int(refused.data["retry_after"]) // 60)
     if minutes < 120:
         return ngettext(
             "Too many codes were asked for. Please try again in %(count)d minute.",

@@ -10,6 +10,7 @@ from django_tasks_db.models import DBTaskResult
 from common import jobs
 from common.models import IdempotencyKey
 from config import cleanup
+from config.checks import log_what_is_missing
 from tests.config import tasks
 from tests.factories import NOW
 
@@ -39,15 +40,21 @@ def test_old_answers_and_finished_tasks_are_removed(monkeypatch: pytest.MonkeyPa
     assert kept == {None, NOW - timedelta(days=29)}, "what has not ended stays"
 
 
-def test_production_is_told_what_it_lacks(settings: LazySettings) -> None:
+def test_production_is_told_what_it_lacks(
+    settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.SMS_BACKEND, settings.SITE_URL = "console", "http://127.0.0.1:8000"
     settings.PRODUCTION = False
     assert not _ids()
     settings.PRODUCTION = True
     assert _ids() == {"linli.W001", "linli.W002"}
+    assert not _ids(deploy=False), "said where it helps, not by every command"
+    log_what_is_missing()
+    assert [text.split(":")[0] for text in caplog.messages] == ["linli.W001", "linli.W002"]
     settings.SMS_BACKEND, settings.SITE_URL = "http", "https://linli.example"
     assert not _ids()
 
 
-def _ids() -> set[str]:
-    return {found.id for found in checks.run_checks() if (found.id or "").startswith("linli.W00")}
+def _ids(*, deploy: bool = True) -> set[str]:
+    found = checks.run_checks(include_deployment_checks=deploy)
+    return {one.id for one in found if (one.id or "").startswith("linli.W00")}

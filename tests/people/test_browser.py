@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from grids.people import registries
+from grids.people.models import LoginCode
 from grids.people.sms import Message
 from tests.factories import CommunityFactory, MemberFactory, grant
 from tests.people.factories import ProxyFactory
@@ -101,3 +102,52 @@ def test_from_phone_number_to_own_page(
     page.get_by_text("Your account is deleted").wait_for()
     member.refresh_from_db()
     assert member.phone is None
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_back_and_reload_after_a_wrong_code_send_nothing_again(
+    page: Any, outbox: list[Message]
+) -> None:
+    MemberFactory(phone="+8613900000001", language="en", community=CommunityFactory())
+    page.goto("/sign-in/?next=/me/")
+    page.get_by_label("Your phone number").fill("12")
+    page.get_by_role("button", name="Send me a code").click()
+    page.get_by_text("check the digits").wait_for()
+    page.get_by_label("Your phone number").fill("139 0000 0001")
+    page.get_by_role("button", name="Send me a code").click()
+    page.wait_for_url("**/sign-in/code/**")
+    code = re.search(r"\d{6}", outbox[-1].text)
+    assert code
+    page.get_by_label("The six digits").fill(f"{(int(code[0]) + 1) % 10**6:06d}")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("This code is not right").wait_for()
+    page.reload()
+    page.get_by_label("The six digits").wait_for()
+    assert page.get_by_text("This code is not right").count() == 0
+    assert LoginCode.objects.get().tries_left == 4, "a reload costs no try"
+    page.get_by_role("button", name="Send a new code").click()
+    page.get_by_text("Only the newest one works.").wait_for()
+    check(page, "code-again")
+    for _ in range(4):
+        # However far back: a page, never the question whether to send a form again.
+        if "/code/" not in page.url:
+            break
+        page.go_back()
+    assert page.get_by_label("Your phone number").input_value() == "139 0000 0001"
+    assert "next=" in page.url
+    assert LoginCode.objects.count() == 2
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_a_form_without_its_cookies_leads_back(page: Any) -> None:
+    page.goto("/sign-in/?next=/me/")
+    page.context.clear_cookies()
+    page.get_by_label("Your phone number").fill("139 0000 0001")
+    page.get_by_role("button", name="Send me a code").click()
+    page.get_by_text("This form has expired").wait_for()
+    check(page, "expired")
+    page.get_by_role("link", name="Back to the page").click()
+    page.get_by_label("Your phone number").wait_for()
+    assert page.url.endswith("/sign-in/?next=/me/")

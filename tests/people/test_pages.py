@@ -126,6 +126,55 @@ def test_a_new_code_is_offered_with_the_time_to_wait(
     assert ">0:45</span>" in page
 
 
+def test_sending_again_stays_on_the_page_of_the_code(
+    member: Member, client: Client, outbox: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.randbelow", lambda _limit: 123456)
+    client.post("/sign-in/", {"phone": PHONE, "next": "/me/"})
+    code = "/sign-in/code/?next=%2Fme%2F"
+    for _ in range(2):
+        sent = client.post(code, {"again": "yes", "next": "/me/"}, follow=True)
+        assert sent.redirect_chain == [(code, 302)]
+        assert "Only the newest one works." in sent.text
+    full = client.post(code, {"again": "yes"}, headers={"accept-language": "en"})
+    assert (full.status_code, full["Retry-After"]) == (429, "600")
+    assert "in 10 minutes" in full.text
+    assert 'name="code"' in full.text, "the code that came already can still be written"
+    assert LoginCode.objects.count() == 3
+    assert client.post(code, {"code": "123456", "next": "/me/"})["Location"] == "/me/"
+
+
+def test_going_back_finds_the_number_and_a_lost_session_is_told(client: Client) -> None:
+    client.post("/sign-in/", {"phone": PHONE})
+    assert f'value="{PHONE}"' in client.get("/sign-in/").text
+    client.cookies.clear()
+    lost = client.post(
+        "/sign-in/code/", {"code": "123456"}, follow=True, headers={"accept-language": "en"}
+    )
+    assert lost.redirect_chain == [("/sign-in/", 302)]
+    assert "write your number once more" in lost.text
+
+
+def test_an_expired_form_leads_back_and_to_the_sign_in(member: Member) -> None:
+    client = Client(enforce_csrf_checks=True)
+    came = {"referer": "http://testserver/me/?a=1", "accept-language": "en"}
+    page = client.post("/me/consents/sms/", headers=came)
+    assert page.status_code == 403
+    assert 'href="/me/?a=1"' in page.text
+    assert 'href="/sign-in/?next=%2Fme%2F%3Fa%3D1"' in page.text
+    # Another site's page is not where anybody is sent to.
+    page = client.post("/me/consents/sms/", headers={"referer": "https://evil.example/x"})
+    assert "evil.example" not in page.text
+    client.force_login(member)
+    page = client.post("/me/consents/sms/", headers=came)
+    assert 'href="/me/?a=1"' in page.text
+    assert "/sign-in/" not in page.text
+    anonymous = Client(enforce_csrf_checks=True)
+    page = anonymous.post("/sign-in/", headers={"referer": "http://testserver/sign-in/?next=/me/"})
+    assert 'href="/sign-in/?next=/me/"' in page.text
+    assert "next=%2Fsign-in" not in page.text
+
+
 def test_the_page_says_how_long_to_wait(client: Client, outbox: list[Message]) -> None:
     for _ in range(3):
         client.post("/sign-in/", {"phone": PHONE})
@@ -291,12 +340,16 @@ def test_what_must_be_settled_first_is_said(
     assert Member.objects.get().phone == PHONE
 
 
-def test_the_admin_uses_the_one_sign_in(client: Client) -> None:
+def test_the_admin_uses_the_one_sign_in(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     answer = client.get("/admin/", follow=True)
     assert answer.redirect_chain[-1] == ("/sign-in/?next=%2Fadmin%2F", 302)
     # Signed in without the right: said plainly, no circle of redirects.
-    client.force_login(MemberFactory())
-    assert client.get("/admin/", follow=True).status_code == 403
+    client.force_login(MemberFactory(display_name="王秀英", language="en"))
+    with caplog.at_level("INFO"):
+        refused = client.get("/admin/", follow=True)
+    assert refused.status_code == 403
+    assert "You are signed in as 王秀英" in refused.text
+    assert [record.exc_info for record in caplog.records if record.exc_info] == []
 
 
 def test_the_admin_grants_and_ends_roles_by_the_services(client: Client) -> None:

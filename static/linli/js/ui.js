@@ -73,6 +73,9 @@ document.addEventListener("submit", (event) => {
   sent.add(form);
   event.submitter?.setAttribute("aria-busy", "true");
 });
+// A page that answered a form would be sent again by "reload", and "back" to it would ask whether to
+// (a wrong code costs a try). As a plain entry of the history it is fetched instead.
+history.replaceState(history.state, "", location.href);
 globalThis.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload(); // "back" must not show yesterday's board or a spent form
 });
