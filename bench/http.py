@@ -227,7 +227,7 @@ def _watched(play: Stage) -> list[Figure]:
     for _ in range(size.rounds):
         wires = play.take(play.claims, size.requests)
         alone.append(load(play.ours, wires, clients=size.clients, wanted=200))
-        with watchers.watching(play.ours, topic, size.watchers) as crowd:
+        with watchers.watching(play.ours, topic, "seat.claimed", size.watchers) as crowd:
             wires = play.take(play.claims, size.requests)
             watched.append(load(play.ours, wires, clients=size.clients, wanted=200))
             crowd.assert_all_had(size.requests)

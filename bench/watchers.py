@@ -1,7 +1,8 @@
-"""python -m bench.watchers PORT TOPIC COUNT: sockets that watch a topic and count what comes.
+"""python -m bench.watchers PORT TOPIC TYPE COUNT: sockets that watch a topic and count what comes.
 
-Prints a line when all are subscribed; when its input is closed it prints as JSON how many
-events each socket had. It parses frames by hand: two hundred comfortable clients would take
+Prints a line when all are subscribed; asked for a number, it prints as JSON how many events of
+this type each socket had once all had so many, or five seconds later. An event out of sequence
+counts as none ever after. It parses frames by hand: two hundred comfortable clients would take
 the core that the server is measured on.
 """
 
@@ -25,8 +26,10 @@ from bench.stage import ROOT
 class Watcher(asyncio.Protocol):
     """One socket; the server's frames are text, unmasked and whole."""
 
-    def __init__(self, topic: str, token: str) -> None:
+    def __init__(self, topic: str, kind: str, token: str) -> None:
         self.topic, self.token = topic, token
+        self.kind = f'"type":"{kind}"'.encode()
+        self.seq = 0
         self.subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.events = 0
         self._data = b""
@@ -82,12 +85,16 @@ class Watcher(asyncio.Protocol):
 
     def _hear(self, frame: bytes) -> None:
         if not frame.startswith(b'{"do"'):
-            self.events += 1
+            # Jobs write to the topic too: their events keep the order and are not counted.
+            seq = int(frame[frame.index(b'"seq":') + 6 :].split(b",", 1)[0])
+            self.events = -(1 << 30) if seq != self.seq + 1 else self.events + (self.kind in frame)
+            self.seq = seq
             return
         message = json.loads(frame)
         if message["do"] == "check":
             self._say(message)
         elif message["do"] == "subscribed":
+            self.seq = message["seq"]
             self.subscribed.set_result(None)
         else:
             self._fail(str(message))
@@ -106,10 +113,10 @@ def _itself(watcher: Watcher) -> Watcher:
     return watcher
 
 
-async def watch(port: int, topic: str, count: int) -> None:
+async def watch(port: int, topic: str, kind: str, count: int) -> None:
     """Subscribe, say so, wait for the end of the input, tell what came."""
     loop = asyncio.get_running_loop()
-    watchers = [Watcher(topic, f"bench-watch-{n + 1}") for n in range(count)]
+    watchers = [Watcher(topic, kind, f"bench-watch-{n + 1}") for n in range(count)]
     for watcher in watchers:
         await loop.create_connection(partial(_itself, watcher), "127.0.0.1", port)
         await asyncio.wait_for(watcher.subscribed, 30)
@@ -145,10 +152,10 @@ class Crowd:
 
 
 @contextmanager
-def watching(port: int, topic: str, count: int) -> Iterator[Crowd]:
-    """Keep `count` sockets subscribed in a process of their own."""
+def watching(port: int, topic: str, kind: str, count: int) -> Iterator[Crowd]:
+    """Keep `count` sockets subscribed in a process of their own, counting events of `kind`."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.watchers", str(port), topic, str(count)],
+        [sys.executable, "-m", "bench.watchers", str(port), topic, kind, str(count)],
         cwd=ROOT,
         text=True,
         stdin=subprocess.PIPE,
@@ -164,4 +171,4 @@ def watching(port: int, topic: str, count: int) -> Iterator[Crowd]:
 
 
 if __name__ == "__main__":
-    asyncio.run(watch(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    asyncio.run(watch(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])))

@@ -25,6 +25,12 @@ from django.urls import get_resolver, set_script_prefix
 THREADS = 16
 
 
+class InFlight:
+    """How many requests this process is answering: what can wait makes room for them."""
+
+    count = 0
+
+
 class ThreadPoolHandler(ASGIHandler):
     """Django's ASGI handler for synchronous middleware and views only."""
 
@@ -49,7 +55,12 @@ class ThreadPoolHandler(ASGIHandler):
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
         pool = self._apart.get(scope["path"], self._pool)
-        response = await loop.run_in_executor(pool, context.run, self._respond, scope, body)
+        # Counted in the event loop alone, so without a lock.
+        InFlight.count += 1
+        try:
+            response = await loop.run_in_executor(pool, context.run, self._respond, scope, body)
+        finally:
+            InFlight.count -= 1
         try:
             await self.send_response(response, send)
         finally:

@@ -73,10 +73,7 @@ class Follower:
                 topic = message["topic"]
                 if message["frames"]:
                     self._offer(
-                        [
-                            Frame(topic, seq, text, len(text.encode()), at)
-                            for seq, text, at in message["frames"]
-                        ]
+                        [Frame.of(topic, seq, text, at) for seq, text, at in message["frames"]]
                     )
                 else:
                     self._behind(topic)

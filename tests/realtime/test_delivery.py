@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, connection
+from websockets.client import ClientProtocol
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+from websockets.protocol import OPEN
+from websockets.uri import parse_uri
 
+from common.asgi import InFlight
 from common.unit_of_work import unit_of_work
 from realtime import events, outbox, queries, services, wake
-from realtime.frames import Frame
+from realtime.frames import Frame, on_the_wire
 from realtime.hub import the_hub
 from realtime.models import Event, Topic
 from tests.factories import NOW
@@ -195,12 +201,43 @@ async def test_a_hint_that_the_log_does_not_know_is_dropped() -> None:
     member, client = await signed_in()
     topic = f"member:{member.pk}"
     await client.ask(do="subscribe", topic=topic, since=None)
-    the_hub().offer([Frame(topic, 99, "{}", 2, 0.0)])
+    the_hub().offer([Frame.of(topic, 99, "{}", 0.0)])
     await asyncio.sleep(0.2)
     assert the_hub().streams[topic].ahead == {}
     await soon(happen, topic, 1)
     assert await client.events(1) == [(1, 1)]
     await client.disconnect()
+
+
+async def test_a_crowd_is_told_together_while_requests_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Events of a rest go out in the next round: whole and in order, in fewer rounds."""
+    monkeypatch.setattr(InFlight, "count", 1)
+    monkeypatch.setattr("realtime.hub.REST", 1e9)
+    member, client = await signed_in()
+    topic = f"member:{member.pk}"
+    await client.ask(do="subscribe", topic=topic, since=None)
+    rounds: list[int] = []
+    hub = the_hub()
+    tell = hub._round
+    monkeypatch.setattr(hub, "_round", lambda: (rounds.append(1), tell()))
+    for n in range(1, 21):
+        await soon(happen, topic, n)
+    assert await client.events(20) == [(n, n) for n in range(1, 21)]
+    assert 1 <= len(rounds) < 20
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+def test_a_frame_on_the_wire_is_what_other_implementations_read(size: int) -> None:
+    parser = ClientProtocol(parse_uri("ws://example.org/"), state=OPEN)
+    text = "邻" + "x" * (size - 3) if size >= 3 else ""
+    parser.receive_data(on_the_wire(text))
+    (frame,) = parser.events_received()
+    assert isinstance(frame, WireFrame)
+    assert (frame.opcode, frame.fin, bytes(frame.data).decode()) == (Opcode.TEXT, True, text)
+    assert parser.close_expected() is False
 
 
 @pytest.mark.usefixtures("no_hints")
@@ -336,11 +373,12 @@ async def test_a_send_that_blocks_fills_the_queue_and_closes() -> None:
 
     closed: list[bool] = []
     box = outbox.Outbox(send, on_close=lambda: closed.append(True))
-    box.put("x" * 1000, 1000)
+    text = "x" * 1000
+    box.put(text, on_the_wire(text))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     for _ in range(outbox.QUEUE_BYTES // 1000 + 1):
-        box.put("x" * 1000, 1000)
+        box.put(text, on_the_wire(text))
     await asyncio.sleep(0.01)
     assert said == [{"type": "websocket.close", "code": 4008}]
     assert closed == [True]
