@@ -20,14 +20,17 @@ from common.errors import NotAllowed
 from common.pages import ids, page_write
 from common.unit_of_work import UnitOfWork
 from grids.people.backends import member_of
+from grids.people.models import Member
 from patrols.rosters import services
 from patrols.rosters.models import RosterRun
 from patrols.rosters.queries import (
     availability_of,
     communities_led_by,
+    led_part,
+    planned_rows,
+    run_covering,
     run_data,
-    run_visible_to,
-    runs_visible_to,
+    runs_covering,
 )
 from patrols.rosters.replacements import replacements_for
 from patrols.rosters.services import ExceptionInput, WindowInput
@@ -88,8 +91,12 @@ def roster_list(request: HttpRequest) -> HttpResponse:
         run = page_write(request, ask)
         return redirect("rosters:run", run.pk) if run else redirect("rosters:list")
     today = clock.now().astimezone(ZoneInfo(led[0].zone)).date()
-    runs = runs_visible_to(member).select_related("community")[:_LISTED]
-    context = {"communities": led, "today": today, "runs": runs}
+    runs = runs_covering(member).select_related("community")[:_LISTED]
+    context = {
+        "communities": led,
+        "today": today,
+        "runs": [{"run": run, "covers": led_part(member, run)} for run in runs],
+    }
     return render(request, "rosters/list.html", context)
 
 
@@ -99,24 +106,25 @@ def roster_page(request: HttpRequest, run_id: int) -> HttpResponse:
     """One plan; while it is being made the page waits for `roster.ready`."""
     member = member_of(request)
     # Before the data: an event in between comes again over the socket.
-    topics = [f"member:{member.pk}", f"community:{run_visible_to(member, run_id).community_id}"]
+    topics = [f"member:{member.pk}", f"community:{run_covering(member, run_id).community_id}"]
     known = heads(topics)
-    run = run_visible_to(member, run_id)
+    run = run_covering(member, run_id)
     follow = {
         "topics": " ".join(topics),
         "since": " ".join(str(known.get(topic, 0)) for topic in topics),
     }
     with timezone.override(ZoneInfo(run.community.zone)):
-        return render(request, "rosters/run.html", {**_run(run), **follow})
+        return render(request, "rosters/run.html", {**_run(member, run), **follow})
 
 
 @login_required
 @require_safe
 def roster_part(request: HttpRequest, run_id: int) -> HttpResponse:
     """The part of a plan's page that changes when it is ready."""
-    run = run_visible_to(member_of(request), run_id)
+    member = member_of(request)
+    run = run_covering(member, run_id)
     with timezone.override(ZoneInfo(run.community.zone)):
-        return render(request, "rosters/_run.html", _run(run))
+        return render(request, "rosters/_run.html", _run(member, run))
 
 
 @login_required
@@ -237,16 +245,20 @@ def _toggles(windows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return days
 
 
-def _run(run: RosterRun) -> dict[str, Any]:
-    data = run_data(run)
-    rows = run.planned.select_related("seat__shift__cell", "member").order_by(
-        "seat__starts_at", "seat__shift", "seat__index"
-    )
+def _run(member: Member, run: RosterRun) -> dict[str, Any]:
+    part = led_part(member, run)
+    data = run_data(run, part)
+    rows = planned_rows(run, part).order_by("seat__starts_at", "seat__shift", "seat__index")
     return {
         "run": run,
+        # Of a plan that was made above, its captain sees the own communities and can't use it.
+        "covers": part,
+        "filled": run.seats_filled if part is None else len(data["planned"]),
         "data": data,
         "busy": run.state in (RosterRun.State.QUEUED, RosterRun.State.RUNNING),
-        "share": round(100 * run.seats_filled / run.seats_total) if run.seats_total else None,
+        "share": round(100 * run.seats_filled / run.seats_total)
+        if run.seats_total and part is None
+        else None,
         "gap_percent": None if run.gap is None else round(100 * run.gap, 2),
         "reasons": Counter(one["text"] for one in data["open"]).most_common(),
         "skipped": Counter(one["text"] for one in data["skipped"]).most_common(),

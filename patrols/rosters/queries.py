@@ -8,7 +8,13 @@ from common.errors import NotFound
 from grids.people.models import Member
 from grids.people.rules import roles_of
 from grids.places.models import Community
-from patrols.rosters.models import Availability, AvailabilityException, Limits, RosterRun
+from patrols.rosters.models import (
+    Availability,
+    AvailabilityException,
+    Limits,
+    RosterRun,
+    RosterSeat,
+)
 from patrols.rosters.wording import reason_text, skipped_text
 from patrols.shifts.rules import CAPTAINS
 
@@ -39,11 +45,42 @@ def run_visible_to(actor: Member, run_id: int) -> RosterRun:
     return run
 
 
-def run_data(run: RosterRun) -> dict[str, Any]:
-    """Return a run with every seat it plans or leaves open, and why; two queries."""
+def runs_covering(actor: Member) -> QuerySet[RosterRun]:
+    """Return the plans on the actor's pages, newest first: their own, and finished ones made above.
+
+    A district's plan covers its communities too; `led_part` says what of it their captain sees.
+    """
+    led = list(communities_led_by(actor))
+    above = {int(part) for one in led for part in one.path.split("/") if part}
+    done = Q(state__in=[RosterRun.State.READY, RosterRun.State.APPLIED])
+    return RosterRun.objects.filter(Q(community__in=led) | Q(done, community__in=above)).order_by(
+        "-pk"
+    )
+
+
+def run_covering(actor: Member, run_id: int) -> RosterRun:
+    """Return a run of `runs_covering` with its community, or raise NotFound."""
+    run = runs_covering(actor).select_related("community").filter(pk=run_id).first()
+    if run is None:
+        raise NotFound
+    return run
+
+
+def led_part(actor: Member, run: RosterRun) -> list[Community] | None:
+    """Return the led communities in a plan that was made above them; None: the plan is theirs."""
+    led = list(communities_led_by(actor))
+    if run.community in led:
+        return None
+    return [one for one in led if one.path.startswith(run.community.path)]
+
+
+def run_data(run: RosterRun, part: list[Community] | None = None) -> dict[str, Any]:
+    """Return a run with every seat it plans or leaves open, and why; two queries.
+
+    With `part` only the seats of these communities.
+    """
     planned, empty = [], []
-    rows = run.planned.select_related("member", "seat__shift").order_by("seat__starts_at", "seat")
-    for row in rows:
+    for row in planned_rows(run, part).order_by("seat__starts_at", "seat"):
         place = {"seat": row.seat_id, "shift": row.seat.shift_id}
         if row.member is None:
             empty.append({**place, "reason": row.why["code"], "text": reason_text(row.why)})
@@ -51,6 +88,12 @@ def run_data(run: RosterRun) -> dict[str, Any]:
             member = {"id": row.member.pk, "name": row.member.display_name}
             planned.append({**place, "member": member, "why": row.why})
     return {**run_row(run), "planned": planned, "open": empty}
+
+
+def planned_rows(run: RosterRun, part: list[Community] | None = None) -> QuerySet[RosterSeat]:
+    """Return what a plan says of each seat, of these communities or all."""
+    rows = run.planned.select_related("member", "seat__shift__cell")
+    return rows if part is None else rows.filter(seat__shift__community__in=part)
 
 
 def run_row(run: RosterRun) -> dict[str, Any]:

@@ -187,7 +187,7 @@ def test_applying_checks_people_again(town: Town) -> None:
         "member_gone", "overlapping_shift", "rest_too_short", "missing_skill", "member_gone",
     ]  # fmt: skip
     assert applied.measures["assigned"] == 0
-    skipped = _run(applied)["skipped"]
+    skipped = _run(town.captain, applied)["skipped"]
     assert sorted(n for _text, n in skipped) == [1, 1, 1, 2]
     page = render_to_string("rosters/_run.html", _run(applied))
     assert page.count(skipped[0][0]) == 1

@@ -273,3 +273,36 @@ def test_next_seats(town: Town) -> None:
     seats = [take(shift.seats.first(), member) for shift in shifts]
     assert queries.next_seats_of(member, NOW) == [seats[1], seats[0], seats[3]]
     assert queries.next_seats_of(member, NOW, limit=1) == [seats[1]]
+
+
+def test_a_plan_made_above_is_shown_for_the_part_it_covers(client: Client, town: Town) -> None:
+    district = town.community.parent
+    next_door = CommunityFactory(parent=district, name="河西社区")
+    chief, neighbour = MemberFactory(community=district), MemberFactory(display_name="邻村的人")
+    grant(chief, "captain", community=district)
+    own, other = a_week(town, days=1)[0], ShiftFactory(community=next_door)
+    run = RosterRunFactory(
+        community=district, state="ready", seats_total=5, seats_filled=2, ready_at=NOW
+    )
+    for shift, member in ((own, town.volunteers[0]), (other, neighbour)):
+        run.planned.create(seat=shift.seats.first(), member=member, why={})
+    RosterRunFactory(community=district)
+    as_(client, town.captain)
+    page = text(client, "/rosters/")
+    assert page.count('class="list__row"') == 1, "one that waits is not shown"
+    assert f'href="/rosters/{run.pk}/"' in page
+    assert "荣成市" in page
+    assert f"covers {town.community.name}" in page
+    page = text(client, f"/rosters/{run.pk}/")
+    assert "This plan was made for 荣成市." in page
+    assert str(town.volunteers[0]) in page
+    assert "邻村的人" not in page
+    assert "/apply/" not in page
+    assert client.post(f"/rosters/{run.pk}/apply/").status_code == 404
+    stranger = MemberFactory()
+    grant(stranger, "captain", community=CommunityFactory())
+    text(as_(client, stranger), f"/rosters/{run.pk}/", 404)
+    page = text(as_(client, chief), f"/rosters/{run.pk}/")
+    assert "邻村的人" in page
+    assert f"/rosters/{run.pk}/apply/" in page
+    assert "This plan was made for" not in page
