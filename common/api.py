@@ -8,7 +8,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
@@ -204,6 +205,10 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         error = exceptions.NotFound(_("There is nothing here that you may see."))
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, RequestDataTooBig):
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+        body = problem(status=413, code="too_large", detail=f"Send at most {most} MB.")
+        return _problem(body, {})
     elif isinstance(error, (OperationalError, InterfaceError)):
         logger.exception("database unavailable")
         body = problem(

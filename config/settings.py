@@ -337,7 +337,10 @@ if PRODUCTION:
     SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
     SECURE_SSL_REDIRECT = _read(env.bool, "LINLI_SSL_REDIRECT", default=False)
 TRUST_PROXY = _read(env.bool, "LINLI_TRUST_PROXY", default=False)
-DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+# Nothing that people send is larger: maps and lists of members are imported by commands, from
+# files. The server cuts off at the first, Django refuses a form or JSON above the second.
+MAX_BODY_BYTES = _at_least_one("LINLI_MAX_BODY_MB", default=20) * 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = min(5 * 2**20, MAX_BODY_BYTES)
 
 # --- Metrics: whoever has the token, or else who connects from nearby, without a proxy ---------
 METRICS_TOKEN = _read(env.str, "LINLI_METRICS_TOKEN", default="")

@@ -54,6 +54,12 @@ def test_only_objects_of_text_and_numbers(body: bytes) -> None:
     assert answer.data["errors"]
 
 
+def test_what_is_too_large_is_said(settings: Any) -> None:
+    answer = post(b'{"a":"' + b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b'"}')
+    assert (answer.status_code, answer.data["code"]) == (413, "too_large")
+    assert "5 MB" in answer.data["detail"]
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("body", [b"", b"{}", '{"a":"😀"}'.encode(), b'{"a":"\\ud83d\\ude00"}'])
 def test_a_call_without_fields_takes_an_object_or_nothing(body: bytes) -> None:

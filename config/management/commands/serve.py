@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+# The consumer answers what is over 4,096 characters with an error; this is for who means harm.
+MOST_BY_SOCKET = 2**20
 
 
 class Command(BaseCommand):
@@ -23,12 +27,14 @@ class Command(BaseCommand):
         from daphne.server import Server
 
         from config.asgi import application
+        from config.server import limit_bodies
         from config.worker import Worker
 
         host, port = options["host"], options["port"]
         worker = None if options["no_worker"] else Worker()
 
         def ready() -> None:
+            limit_bodies(server.http_factory, settings.MAX_BODY_BYTES)
             if not server.listening_addresses:
                 return
             shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104
@@ -42,6 +48,8 @@ class Command(BaseCommand):
             endpoints=build_endpoint_description_strings(host=host, port=port),
             ready_callable=ready,
             server_name="linli",
+            websocket_max_message_size=MOST_BY_SOCKET,
+            websocket_max_frame_size=MOST_BY_SOCKET,
         )
         server.run()
         if not server.listening_addresses:
