@@ -189,7 +189,7 @@ def test_applying_checks_people_again(town: Town) -> None:
     assert applied.measures["assigned"] == 0
     skipped = _run(town.captain, applied)["skipped"]
     assert sorted(n for _text, n in skipped) == [1, 1, 1, 2]
-    page = render_to_string("rosters/_run.html", _run(applied))
+    page = render_to_string("rosters/_run.html", _run(town.captain, applied))
     assert page.count(skipped[0][0]) == 1
 
 

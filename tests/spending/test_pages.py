@@ -10,10 +10,20 @@ from django.test import Client
 
 from common.unit_of_work import unit_of_work
 from grids.people.models import Member, Proxy
-from tests.factories import NOW, CommunityFactory, MemberFactory, Town
+from tests.factories import (
+    NOW,
+    BuildingFactory,
+    CellFactory,
+    CommunityFactory,
+    MemberFactory,
+    Town,
+    grant,
+)
+from tests.ledger.factories import member_account
 from tests.spending.factories import Market, a_market, book
 from timebank.spending.codes import spaced
 from timebank.spending.models import Booking, PayCode
+from timebank.spending.rules import bookable_by, may_book_for
 from timebank.spending.services import charge
 
 pytestmark = pytest.mark.django_db
@@ -58,10 +68,96 @@ def test_a_refused_booking_keeps_what_was_filled_in(market: Market, town: Town) 
     assert page.status_code == 409
     assert "not enough seats" in text(page)
     html = page.content.decode()
-    assert f'<option value="{elder.pk}" selected>' in html
+    assert f'name="for_member" value="{elder.pk}" checked' in html
     assert 'name="quantity" value="6"' in html
     page = guest.post(path, {**body, "quantity": 99})
     assert "less than or equal to 20" in text(page)
+
+
+def test_who_is_offered_is_whom_one_may_book_for(market: Market, town: Town) -> None:
+    community, (north, south) = town.community, town.cells
+    elsewhere = CommunityFactory(parent=community.parent)
+    no_cell = BuildingFactory(community=community)
+    for home in (town.buildings[0], town.buildings[1], no_cell, None):
+        MemberFactory(community=community, home=home)
+    # Lives here, is counted there; and the other way round.
+    MemberFactory(community=elsewhere, home=town.buildings[1])
+    far = BuildingFactory(community=elsewhere, cell=CellFactory(community=elsewhere))
+    MemberFactory(community=community, home=far)
+    MemberFactory(community=None)
+    gone, erased = MemberFactory.create_batch(2, community=community, home=town.buildings[0])
+    Member.objects.filter(pk=gone.pk).update(is_active=False)
+    Member.objects.filter(pk=erased.pk).update(erased_at=NOW)
+    of_cell, of_district, proxy, past = MemberFactory.create_batch(4, community=community)
+    grant(of_cell, "captain", cell=north)
+    grant(of_district, "captain", community=community.parent)
+    grant(past, "captain", cell=south, ends_on=NOW.date() - timedelta(days=1))
+    day = NOW.date()
+    for by, until in ((proxy, None), (of_cell, None), (past, day - timedelta(days=1))):
+        Proxy.objects.create(
+            member=town.volunteers[1], proxy=by, starts_on=day - timedelta(days=9), ends_on=until
+        )
+    everybody = list(Member.objects.filter(is_active=True, erased_at=None))
+    for actor in (town.captain, of_cell, of_district, proxy, past, town.reviewer):
+        allowed = {one for one in everybody if one != actor and may_book_for(actor, one)}
+        found = list(bookable_by(actor))
+        assert len(found) == len(set(found))
+        assert set(found) == allowed, actor
+    assert bookable_by(proxy).get() == town.volunteers[1]
+    assert not bookable_by(past).exists()
+
+
+def test_a_captain_finds_an_elder_by_name_and_books(market: Market, town: Town) -> None:
+    for number in range(20):
+        MemberFactory(community=town.community, home=town.buildings[0], display_name=f"李{number}")
+    elder = MemberFactory(
+        community=town.community, home=town.buildings[1], display_name="周桂兰", phone=None
+    )
+    with unit_of_work(now=NOW):
+        member_account(town.community, member=elder, amount=500)
+    Member.objects.update(language="en")
+    town.captain.refresh_from_db()
+    captain, path = browser(town.captain), f"/meals/{market.lunch.pk}/"
+    page = captain.get(path).text
+    assert 'type="search"' in page
+    assert "周桂兰" not in page, "not a list of hundreds"
+    found = captain.get(f"{path}people/?q=桂兰", headers={"HX-Request": "true"})
+    assert f'name="for_member" value="{elder.pk}"' in found.text
+    assert str(town.buildings[1]) in found.text, "tells people of one name apart"
+    assert "1 person found" in found.text
+    assert "李1" not in found.text
+    assert "Write more of the name" in captain.get(f"{path}people/?q=李").text
+    assert "Nobody found" in captain.get(f"{path}people/?q=nobody%00").text
+    # What was chosen stays, whatever is searched for next; and it works without a script.
+    again = captain.get(f"{path}?q=李1&for_member={elder.pk}&slot={market.slots[0].pk}").text
+    assert f'value="{elder.pk}" checked' in again
+    assert f'name="slot" value="{market.slots[0].pk}" required checked' in again
+    body = {"slot": market.slots[0].pk, "quantity": 1, "for_member": elder.pk}
+    made = captain.post(path, body)
+    booking = Booking.objects.get()
+    assert (booking.member, booking.booked_by) == (elder, town.captain)
+    assert made["Location"] == f"/bookings/{booking.pk}/"
+    assert "for 周桂兰" in text(captain.get("/meals/"))
+    assert "周桂兰" in captain.get(path).text, "booked for lately: at hand"
+    # Nobody else may look for people here.
+    nosy = browser(town.reviewer)
+    assert 'type="search"' not in nosy.get(path).text
+    assert "周桂兰" not in nosy.get(f"{path}people/?q=桂兰").text
+    assert nosy.post(path, body).status_code == 404
+
+
+def test_a_captain_from_elsewhere_books_for_others_only(market: Market, town: Town) -> None:
+    captain = MemberFactory(community=CommunityFactory(), language="en")
+    grant(captain, "captain", cell=town.cells[0])
+    page = browser(captain)
+    path = f"/meals/{market.lunch.pk}/"
+    assert "午餐" in text(page.get("/meals/"))
+    assert "Myself" not in text(page.get(path))
+    refused = page.post(path, {"slot": market.slots[0].pk, "quantity": 1})
+    assert refused.status_code == 409
+    assert "Choose whom it is for." in text(refused)
+    body = {"slot": market.slots[0].pk, "quantity": 1, "for_member": market.guest.pk}
+    assert page.post(path, body).status_code == 302
 
 
 def test_from_meal_to_code_and_back(market: Market) -> None:

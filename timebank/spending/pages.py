@@ -11,17 +11,17 @@ from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from common import clock
 from common.errors import NotAllowed, NotFound
 from common.money import credits_text
-from common.pages import page_write
+from common.pages import ids, page_write
 from common.unit_of_work import unit_of_work
 from grids.people.backends import member_of
 from grids.people.models import Member
-from grids.people.rules import holds_on, today
 from realtime.queries import head
 from timebank.ledger import personal
 from timebank.ledger.queries import account_data
@@ -31,6 +31,7 @@ from timebank.spending.forms import BookForm
 from timebank.spending.models import Booking, Charge, Offer, Partner
 
 _DAYS_SHOWN = timedelta(days=2)
+_OFFERS_SHOWN = 60
 _JUST_PAID = timedelta(minutes=2)
 
 
@@ -38,14 +39,6 @@ def qr(text: str) -> SafeString:
     """Draw a QR code as an SVG element without any style of its own."""
     svg: str = segno.make_qr(text, error="m").svg_inline(omitsize=True)
     return mark_safe(svg)  # noqa: S308 - segno draws it from eight letters and digits
-
-
-def _people(member: Member) -> list[Member]:
-    """Return those the member may book for, themselves first."""
-    others = Member.objects.filter(
-        proxies__in=member.acts_for.filter(holds_on(today())), erased_at=None, is_active=True
-    ).distinct()
-    return [member, *others.order_by("display_name")]
 
 
 @login_required
@@ -57,12 +50,17 @@ def meals(request: HttpRequest) -> HttpResponse:
     zone = ZoneInfo(member.community.zone if member.community else "Asia/Shanghai")
     midnight = datetime.combine(now.astimezone(zone).date(), time(), zone) + _DAYS_SHOWN
     offers = list(
-        queries.with_coming_slots(queries.offers_visible_to(member), now).order_by("kind", "pk")
+        queries.with_coming_slots(queries.offers_open_to(member), now).order_by("kind", "pk")[
+            :_OFFERS_SHOWN
+        ]
     )
+    # The own community's first; a captain may book elsewhere for others.
+    offers.sort(key=lambda offer: offer.partner.community_id != member.community_id)
+    shown = [_offer(offer, midnight) for offer in offers]
     account = personal.own_account(member)
     context = {
-        "meals": [_offer(offer, midnight) for offer in offers if offer.kind == Offer.Kind.MEAL],
-        "others": [_offer(offer, midnight) for offer in offers if offer.kind != Offer.Kind.MEAL],
+        "meals": [one for one in shown if one["offer"].kind == Offer.Kind.MEAL],
+        "others": [one for one in shown if one["offer"].kind != Offer.Kind.MEAL],
         "bookings": queries.bookings_visible_to(member)
         .filter(state=Booking.State.BOOKED, expires_at__gt=now)
         .order_by("slot__starts_at", "pk")[:20],
@@ -86,19 +84,50 @@ def _offer(offer: Offer, until: datetime | None) -> dict[str, Any]:
     }
 
 
+def _offer_open(member: Member, offer_id: int) -> Offer:
+    offers = queries.with_coming_slots(queries.offers_open_to(member), clock.now())
+    offer = offers.filter(pk=offer_id).first()
+    if offer is None:
+        raise NotFound
+    return offer
+
+
+def _guests(request: HttpRequest, offer: Offer) -> dict[str, Any]:
+    """Return the people to choose from; what was chosen or searched for stays."""
+    said = ids([request.POST.get("for_member") or request.GET.get("for_member")])
+    chosen = said[0] if said else None
+    search = request.GET.get("q", "")[:80].replace("\0", "")
+    guests = queries.guests_for(member_of(request), offer, search=search, chosen=chosen)
+    return {
+        "guests": guests,
+        "guest": chosen,
+        "search": search,
+        "offer": offer,
+        "most_found": queries.MOST_FOUND,
+    }
+
+
+@login_required
+@require_safe
+def guests(request: HttpRequest, offer_id: int) -> HttpResponse:
+    """The people found by name, for the page of a booking."""
+    offer = _offer_open(member_of(request), offer_id)
+    return render(request, "spending/guests.html", _guests(request, offer))
+
+
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def book(request: HttpRequest, offer_id: int) -> HttpResponse:
     """Choose the serving, for whom, how many; then the booking with its code."""
     member = member_of(request)
-    offers = queries.with_coming_slots(queries.offers_visible_to(member), clock.now())
-    offer = offers.filter(pk=offer_id).first()
-    if offer is None:
-        raise NotFound
+    offer = _offer_open(member, offer_id)
+    people = _guests(request, offer)
     form = BookForm(request.POST or None)
     status = 200
     if request.method == "POST":
         status = 409
+        if form.is_valid() and not (people["guests"].myself or form.wanted()["for_member_id"]):
+            form.add_error("for_member", _("Choose whom it is for."))
         if form.is_valid():
             made = page_write(
                 request,
@@ -111,8 +140,8 @@ def book(request: HttpRequest, offer_id: int) -> HttpResponse:
     account = personal.own_account(member)
     context = {
         **_offer(offer, None),
+        **people,
         "chosen": request.POST.get("slot") or request.GET.get("slot", ""),
-        "people": _people(member),
         "form": form,
         "account": account_data(account) if account else None,
     }

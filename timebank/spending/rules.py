@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 
 from grids.people.models import Member, Role
-from grids.people.rules import acts_for, has_role, roles_of
+from grids.people.rules import acts_for, has_role, holds_on, roles_of, today
 from timebank.spending.models import Partner
 
 Kind = Role.Kind
@@ -42,6 +42,24 @@ def may_book_for(actor: Member, member: Member) -> bool:
     if cell is not None:
         return has_role(actor, [Kind.CAPTAIN], cell=cell)
     return has_role(actor, [Kind.CAPTAIN], community=member.community)
+
+
+def bookable_by(actor: Member) -> QuerySet[Member]:
+    """Return the others for whom `may_book_for` lets `actor` book, as one query."""
+    allowed = Q(proxies__in=actor.acts_for.filter(holds_on(today())))
+    homeless = Q(home=None) | Q(home__cell=None)
+    for role in roles_of(actor):
+        if role.kind != Kind.CAPTAIN:
+            continue
+        if role.community is not None:
+            path = role.community.path
+            allowed |= Q(home__cell__community__path__startswith=path)
+            allowed |= homeless & Q(community__path__startswith=path)
+        elif role.cell_id is not None:
+            allowed |= Q(home__cell=role.cell_id)
+    found = Member.objects.filter(allowed, is_active=True, erased_at=None).exclude(pk=actor.pk)
+    # By subquery: a person with two proxies would come twice.
+    return Member.objects.filter(pk__in=found.values("pk"))
 
 
 def may_watch(actor: Member, partner_id: int) -> bool:

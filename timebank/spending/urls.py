@@ -8,6 +8,7 @@ app_name = "spending"
 urlpatterns: list[URLPattern] = [
     path("meals/", pages.meals, name="meals"),
     path("meals/<id:offer_id>/", pages.book, name="book"),
+    path("meals/<id:offer_id>/people/", pages.guests, name="guests"),
     path("bookings/<id:booking_id>/", pages.booking, name="booking"),
     path("bookings/<id:booking_id>/qr.svg", pages.booking_qr, name="booking-qr"),
     path("bookings/<id:booking_id>/cancel/", pages.cancel, name="cancel"),
