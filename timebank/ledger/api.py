@@ -164,10 +164,16 @@ class AccountView(Endpoint):
         return Response(queries.account_data(visible_account(request, account_id)))
 
 
+class NewestFirst(ByIdPagination):
+    """Newest first by time, along the index of an account's lines."""
+
+    ordering = ("-at", "-id")
+
+
 class TransfersView(Endpoint):
     """The lines of one account, newest first."""
 
-    pagination_class = ByIdPagination
+    pagination_class = NewestFirst
 
     @extend_schema(
         tags=["ledger"],

@@ -169,8 +169,13 @@ class Transfer(models.Model):
         EXPIRE = "expire", _("Hold expired")
 
     posting = models.ForeignKey(Posting, on_delete=models.PROTECT, related_name="transfers")
-    debit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="debits")
-    credit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credits")
+    # The indexes below begin with these, so that they need none of their own.
+    debit = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="debits", db_index=False
+    )
+    credit = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="credits", db_index=False
+    )
     amount = models.BigIntegerField()
     phase = models.CharField(max_length=8, choices=Phase, default=Phase.POSTED)
     pending_of = models.OneToOneField(
@@ -193,8 +198,8 @@ class Transfer(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["debit", "-id"], name="transfer_by_debit"),
-            models.Index(fields=["credit", "-id"], name="transfer_by_credit"),
+            models.Index(fields=["debit", "at", "id"], name="transfer_by_debit_at"),
+            models.Index(fields=["credit", "at", "id"], name="transfer_by_credit_at"),
         ]
 
 

@@ -50,7 +50,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
     since = head(topic)
     account = _account(request)
     own = account.member_id == member.pk
-    recent = queries.lines_of(account).order_by("-pk")[:_RECENT]
+    recent = queries.lines_of(account).order_by("-at", "-pk")[:_RECENT]
     data = queries.account_data(account)
     context = {
         **data,

@@ -48,7 +48,7 @@ def export_part(member: Member) -> list[dict[str, Any]]:
             **queries.account_data(account),
             "transfers": [
                 {**line, "at": line["at"].isoformat()}
-                for line in queries.lines_data(account, queries.lines_of(account).order_by("pk"))
+                for line in queries.lines_data(account, queries.lines_of(account))
             ],
         }
         for account in accounts

@@ -47,7 +47,8 @@ def statement(
     zone = ZoneInfo(account.ledger.community.zone)
     start = datetime.combine(days.first, time(), zone)
     end = datetime.combine(days.last + timedelta(days=1), time(), zone)
-    found = list(lines_of(account).filter(at__gte=start, at__lt=end).order_by("pk")[: most + 1])
+    during = lines_of(account).filter(at__gte=start, at__lt=end)
+    found = during[: most + 1]
     shown = found[:most]
     lines = lines_data(account, shown)
     if proofs:
