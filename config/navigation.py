@@ -44,6 +44,7 @@ DOORS = (
     Door("/map/", _("Map"), "map"),
     Door("/availability/", _("When I can come"), "calendar-check"),
     Door("/rosters/", _("Rosters"), "calendar-range", _CAPTAINS),
+    Door("/activities/", _("Activities"), "calendar-plus", _CAPTAINS),
     Door("/me/", _("About me"), "user-round"),
 )
 _IN_BAR = 5

@@ -1,46 +1,29 @@
 """Activities, shifts and seats in Django's admin, for platform administrators."""
 
-from typing import Any
-
-from django import forms
 from django.contrib import admin
-from django.utils.translation import gettext as _
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
-from common.admin import LinliAdmin, ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin
 from patrols.shifts.models import Activity, Seat, Shift
-from patrols.shifts.recurrence import BadRule, check_rule
-
-
-class ActivityForm(forms.ModelForm[Activity]):
-    """Refuses a rule that can't be used, and a cell of another community."""
-
-    class Meta:
-        model = Activity
-        exclude = ("materialised_until",)  # noqa: DJ006
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if data.get("rrule") and data.get("starts_on"):
-            try:
-                check_rule(data["rrule"], starts_on=data["starts_on"])
-            except BadRule as error:
-                self.add_error("rrule", str(error))
-        cell, community = data.get("cell"), data.get("community")
-        if cell is not None and community is not None and cell.community_id != community.pk:
-            self.add_error("cell", forms.ValidationError(_("This community has no such cell.")))
-        return data
 
 
 @admin.register(Activity)
-class ActivityAdmin(LinliAdmin[Activity]):
-    """The hourly job makes the shifts; a change reaches those that are not made yet."""
+class ActivityAdmin(ReadOnlyAdmin[Activity]):
+    """Read here, changed on its page: a change must reach its shifts, which a service sees to."""
 
-    form = ActivityForm
     list_display = ("title", "kind", "community", "cell", "rrule", "starts_local", "active")
     list_filter = ("kind", "active", "community")
     list_select_related = ("community", "cell")
     search_fields = ("title",)
-    raw_id_fields = ("community", "cell")
+    readonly_fields = ("change_it",)
+
+    @admin.display(description=_("Change it"))
+    def change_it(self, activity: Activity) -> str:
+        """Link to the page on which it is changed."""
+        url = reverse("shifts:activity", args=[activity.pk])
+        return format_html('<a href="{}">{}</a>', url, _("Open its page"))
 
 
 @admin.register(Shift)

@@ -8,12 +8,15 @@ from rest_framework.response import Response
 
 from common import clock
 from common.api import Endpoint
-from common.pagination import ByStartPagination
+from common.pagination import ByIdPagination, ByStartPagination
 from common.unit_of_work import UnitOfWork
 from grids.people.backends import member_of
 from patrols.shifts import services
 from patrols.shifts.models import Kind, Shift
 from patrols.shifts.queries import (
+    activities_visible_to,
+    activity_data,
+    activity_visible_to,
     communities_visible_to,
     seat_answer,
     shift_detail,
@@ -22,6 +25,10 @@ from patrols.shifts.queries import (
     shifts_visible_to,
 )
 from patrols.shifts.serializers import (
+    ActivityAnswer,
+    ActivityBody,
+    ActivityChanges,
+    ActivityQuery,
     AssignBody,
     ReleaseBody,
     ShiftAnswer,
@@ -272,3 +279,115 @@ class AssignView(Endpoint):
             return 200, seat_answer(seat, seat.shift)
 
         return self.write(assign)
+
+
+_ACTIVITY: dict[str, Any] = {
+    "title": "夜间巡逻",
+    "kind": "patrol",
+    "community": 3,
+    "cell": 21,
+    "rrule": "FREQ=WEEKLY;BYDAY=MO,WE,FR",
+    "starts_on": "2026-06-01",
+    "ends_on": None,
+    "starts_local": "19:00",
+    "duration_minutes": 90,
+    "seats": 3,
+    "meeting_name": "社区门口",
+}
+_ACTIVITY_ANSWER = OpenApiExample(
+    "activity",
+    {
+        "id": 7,
+        **_ACTIVITY,
+        "category": "patrol",
+        "active": True,
+        "required_skills": [],
+        "wants_experienced": False,
+        "meeting_lat": None,
+        "meeting_lon": None,
+        "early_minutes": 30,
+        "late_minutes": 15,
+    },
+    response_only=True,
+)
+
+
+class ActivitiesView(Endpoint):
+    """GET, POST /activities."""
+
+    pagination_class = ByIdPagination
+
+    @extend_schema(
+        tags=_TAGS,
+        parameters=[
+            OpenApiParameter("community", int, description="this community and all below it")
+        ],
+        responses=ActivityAnswer(many=True),
+        examples=[_ACTIVITY_ANSWER],
+    )
+    def get(self, request: Request) -> Response:
+        """List what recurs in the whole district, newest first."""
+        wanted = self.read_query(ActivityQuery)
+        member = member_of(request)
+        found = activities_visible_to(member)
+        if "community" in wanted:
+            place = communities_visible_to(member).filter(pk=wanted["community"]).first()
+            found = found.filter(community__path__startswith=place.path if place else "-")
+        pages = self.pagination_class()
+        rows = pages.paginate_queryset(found, request, view=self)
+        return pages.get_paginated_response([activity_data(row) for row in rows])
+
+    @extend_schema(
+        tags=_TAGS,
+        request=ActivityBody,
+        responses={201: ActivityAnswer},
+        examples=[OpenApiExample("patrol", _ACTIVITY, request_only=True), _ACTIVITY_ANSWER],
+    )
+    def post(self, request: Request) -> Response:
+        """Set up what recurs, as captain of that cell or community; its shifts are made at once."""
+        data = changes_of(self.read(ActivityBody))
+        place = {f"{name}_id": data.pop(name) for name in ("community", "cell")}
+        when = {name: data.pop(name) for name in services.WHEN if name in data}
+
+        def create(work: UnitOfWork) -> tuple[int, Any]:
+            activity = services.create_activity(
+                **place, **when, duty=DutyFields(**data), actor=member_of(request), now=work.now
+            )
+            return 201, activity_data(activity)
+
+        return self.write(create)
+
+
+class ActivityView(Endpoint):
+    """GET, PATCH /activities/{id}."""
+
+    @extend_schema(tags=_TAGS, responses=ActivityAnswer, examples=[_ACTIVITY_ANSWER])
+    def get(self, request: Request, activity_id: int) -> Response:
+        """Show what recurs, and when."""
+        return Response(activity_data(activity_visible_to(member_of(request), activity_id)))
+
+    @extend_schema(
+        tags=_TAGS,
+        request=ActivityChanges(partial=True),
+        responses=ActivityAnswer,
+        examples=[
+            OpenApiExample("later", {"starts_local": "19:30"}, request_only=True),
+            _ACTIVITY_ANSWER,
+        ],
+    )
+    def patch(self, request: Request, activity_id: int) -> Response:
+        """Change it and its coming shifts on which nobody sits; those that people hold stay.
+
+        409 `seats_taken` where a plan names a seat that would go.
+        """
+        parsed = ActivityChanges(data=request.data, partial=True)
+        parsed.is_valid(raise_exception=True)
+        changes = changes_of(dict(parsed.validated_data))
+
+        def change(work: UnitOfWork) -> tuple[int, Any]:
+            activity = services.change_activity(
+                activity_id=activity_id, changes=changes, actor=member_of(request), now=work.now
+            )
+            return 200, activity_data(activity)
+
+        return self.write(change)

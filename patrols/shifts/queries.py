@@ -11,9 +11,10 @@ from django.db.models import Q, QuerySet
 from common.errors import NotFound
 from grids.people.models import Member
 from grids.people.queries import members_visible_to
-from grids.places.models import Community
+from grids.people.rules import roles_of
+from grids.places.models import Cell, Community
 from patrols.shifts.models import Activity, Seat, Shift
-from patrols.shifts.rules import leads_shift, roots_of, sees_community
+from patrols.shifts.rules import CAPTAINS, leads_shift, roots_of, sees_community
 
 HOLDING = (Seat.State.CLAIMED, Seat.State.ASSIGNED, Seat.State.CHECKED_IN)
 
@@ -55,6 +56,86 @@ def activity_visible_to(actor: Member, activity_id: int) -> Activity:
     if found is None or not sees_community(actor, found.community):
         raise NotFound
     return found
+
+
+def activities_visible_to(actor: Member) -> QuerySet[Activity]:
+    """Return the activities of the actor's whole district, as their shifts."""
+    return Activity.objects.filter(community__in=communities_visible_to(actor)).select_related(
+        "community", "cell"
+    )
+
+
+def activities_kept_by(actor: Member) -> QuerySet[Activity]:
+    """Return the activities that the actor may change, by place; `rules.keeps_activities`."""
+    kept = Q()
+    if not (actor.is_superuser and actor.is_active):
+        kept = Q(pk__in=[])
+        for role in roles_of(actor):
+            if role.kind not in CAPTAINS:
+                continue
+            if role.community is not None:
+                kept |= Q(community__path__startswith=role.community.path)
+            elif role.cell_id is not None:
+                kept |= Q(cell=role.cell_id)
+    return (
+        Activity.objects.filter(kept)
+        .select_related("community", "cell")
+        .order_by("-active", "community__path", "cell__code", "starts_local", "pk")
+    )
+
+
+def places_kept_by(actor: Member) -> list[tuple[Community, list[Cell], bool]]:
+    """Return each community with the cells where the actor sets up activities.
+
+    The flag says whether for the whole community too.
+    """
+    everywhere = actor.is_superuser and actor.is_active
+    roles = [role for role in roles_of(actor) if role.kind in CAPTAINS]
+    paths = [role.community.path for role in roles if role.community is not None]
+    own = [role.cell_id for role in roles if role.cell_id is not None]
+    cells = Cell.objects.filter(retired_at=None).order_by("code")
+    places = Q()
+    if not everywhere:
+        led = Q(pk__in=[])
+        for path in paths:
+            led |= Q(path__startswith=path)
+        places = led | Q(pk__in=Cell.objects.filter(pk__in=own).values("community"))
+    found = []
+    communities = Community.objects.filter(places).order_by("path")
+    cells_of: dict[int, list[Cell]] = {}
+    for cell in cells.filter(community__in=communities):
+        cells_of.setdefault(cell.community_id, []).append(cell)
+    for community in communities:
+        whole = everywhere or any(community.path.startswith(path) for path in paths)
+        here = cells_of.get(community.pk, [])
+        found.append((community, here if whole else [c for c in here if c.pk in own], whole))
+    return found
+
+
+def activity_data(activity: Activity) -> dict[str, Any]:
+    """Return an activity as the API shows it."""
+    return {
+        "id": activity.pk,
+        "title": activity.title,
+        "kind": str(activity.kind),
+        "category": str(activity.category),
+        "community": activity.community_id,
+        "cell": activity.cell_id,
+        "rrule": activity.rrule,
+        "starts_on": activity.starts_on,
+        "ends_on": activity.ends_on,
+        "starts_local": activity.starts_local.strftime("%H:%M"),
+        "duration_minutes": activity.duration_minutes,
+        "active": activity.active,
+        "seats": activity.seats_total,
+        "required_skills": activity.required_skills,
+        "wants_experienced": activity.wants_experienced,
+        "meeting_name": activity.meeting_name,
+        "meeting_lat": activity.meeting_lat,
+        "meeting_lon": activity.meeting_lon,
+        "early_minutes": activity.early_minutes,
+        "late_minutes": activity.late_minutes,
+    }
 
 
 def members_assignable(actor: Member, shift: Shift) -> QuerySet[Member]:

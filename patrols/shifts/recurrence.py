@@ -1,5 +1,6 @@
 """When an activity recurs: RFC 5545 rules by local date, instants by local wall time."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -8,6 +9,7 @@ from dateutil.rrule import rrule, rrulestr
 from django.utils.translation import gettext as _
 
 _FREQUENCIES = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PARTS = {
     "FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY",
     "BYWEEKNO", "BYSETPOS", "WKST",
@@ -36,6 +38,25 @@ def check_rule(rule: str, *, starts_on: date) -> None:
     """Raise BadRule, with the reason, unless the rule falls on some date within five years."""
     if not dates(rule, starts_on=starts_on, first=starts_on, last=starts_on + _HORIZON):
         raise BadRule(_("The rule falls on no date within five years of its start."))
+
+
+def rule_of(weekdays: Iterable[str]) -> str:
+    """Return the rule for these weekdays ("MO" … "SU"); all seven are every day."""
+    wanted = set(weekdays)
+    if wanted >= set(WEEKDAYS):
+        return "FREQ=DAILY"
+    return "FREQ=WEEKLY;BYDAY=" + ",".join(day for day in WEEKDAYS if day in wanted)
+
+
+def weekdays_of(rule: str) -> list[str] | None:
+    """Return the weekdays of a rule that says nothing else; None for any other rule."""
+    plain = rule.strip().upper().removeprefix("RRULE:")
+    if plain == "FREQ=DAILY":
+        return list(WEEKDAYS)
+    said = plain.removeprefix("FREQ=WEEKLY;BYDAY=").split(",")
+    if plain.startswith("FREQ=WEEKLY;BYDAY=") and set(said) <= set(WEEKDAYS):
+        return [day for day in WEEKDAYS if day in said]
+    return None
 
 
 def instants(

@@ -20,6 +20,13 @@ def leads_shift(actor: Member, shift: Shift) -> bool:
     return leads(actor, community=shift.community, cell=shift.cell)
 
 
+def keeps_activities(actor: Member, *, community: Community, cell: Cell | None) -> bool:
+    """Say whether `actor` sets up what recurs there: its captain, or who runs the whole site."""
+    if actor.is_superuser and actor.is_active:
+        return True
+    return leads(actor, community=community, cell=cell)
+
+
 def root_of(path: str) -> str:
     """Return the top-level part of a community's path: "/1/4/9/" → "/1/"."""
     return "/".join(path.split("/", 2)[:2]) + "/"

@@ -79,6 +79,62 @@ class ShiftChanges(DutyBody):
     ends_at = Instant()
 
 
+class Day(serializers.DateField):
+    """A local date in years that an activity may be meant in."""
+
+    default_error_messages = {"range": _("This year can't be meant.")}
+
+    def to_internal_value(self, value: Any) -> date:
+        day: date = super().to_internal_value(value)
+        if not _YEARS[0] < day < _YEARS[1]:
+            self.fail("range")
+        return day
+
+
+class ActivityChanges(DutyBody):
+    """What changes of an activity; what is left out stays. Its place is settled when it is made."""
+
+    rrule = serializers.CharField(max_length=300, default="FREQ=DAILY")
+    starts_on = Day()
+    ends_on = Day(allow_null=True, default=None)
+    starts_local = serializers.TimeField()
+    duration_minutes = serializers.IntegerField(min_value=1, max_value=24 * 60, default=90)
+    active = serializers.BooleanField(required=False)
+
+
+class ActivityBody(ActivityChanges):
+    """A new activity."""
+
+    community = IdField()
+    cell = IdField(allow_null=True, default=None)
+    active = None  # type: ignore[assignment]  # a new one always is
+
+
+class ActivityAnswer(Body):
+    """An activity; its shifts are listed under /shifts."""
+
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    category = serializers.ChoiceField(choices=Category.choices)
+    community = serializers.IntegerField()
+    cell = serializers.IntegerField(allow_null=True)
+    rrule = serializers.CharField()
+    starts_on = serializers.DateField()
+    ends_on = serializers.DateField(allow_null=True)
+    starts_local = serializers.CharField()
+    duration_minutes = serializers.IntegerField()
+    active = serializers.BooleanField()
+    seats = serializers.IntegerField()
+    required_skills = serializers.ListField(child=serializers.CharField())
+    wants_experienced = serializers.BooleanField()
+    meeting_name = serializers.CharField(allow_blank=True)
+    meeting_lat = serializers.FloatField(allow_null=True)
+    meeting_lon = serializers.FloatField(allow_null=True)
+    early_minutes = serializers.IntegerField()
+    late_minutes = serializers.IntegerField()
+
+
 class AssignBody(Body):
     """Whom to seat."""
 
@@ -109,6 +165,12 @@ class Moment(serializers.Field[Any, Any, Any, Any]):
         if not _YEARS[0] < day < _YEARS[1]:
             self.fail("moment")
         return found
+
+
+class ActivityQuery(Body):
+    """Where to look."""
+
+    community = IdField(required=False)
 
 
 class _ShiftQuery(Body):

@@ -106,12 +106,12 @@ def test_empty_lists_say_what_to_do(client: Client, town: Town) -> None:
     assert "Say when you can come" in text(client, "/shifts/?all=1")
     as_(client, town.captain)
     assert "No shifts tonight" in text(client, f"/board/{town.community.code}/")
-    assert 'href="/rosters/"' in text(client, f"/board/{town.community.code}/part/")
+    assert 'href="/activities/"' in text(client, f"/board/{town.community.code}/part/")
     assert "There is no plan yet" in text(client, "/rosters/")
     # Whoever leads a single cell makes no plans.
     grant(town.volunteers[1], "captain", cell=town.cells[0])
     as_(client, town.volunteers[1])
-    assert 'href="/rosters/"' not in text(client, f"/board/{town.community.code}/part/")
+    assert 'href="/activities/"' not in text(client, f"/board/{town.community.code}/part/")
 
 
 def test_strangers_find_nothing(client: Client, town: Town) -> None:

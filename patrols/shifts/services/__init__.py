@@ -23,10 +23,16 @@ from patrols.shifts.services.seats import (
     release_seat,
     seat_member,
 )
-from patrols.shifts.services.series import change_activity, create_activity, materialise_shifts
+from patrols.shifts.services.series import (
+    WHEN,
+    change_activity,
+    create_activity,
+    materialise_shifts,
+)
 from patrols.shifts.services.shifts import cancel_shift, change_shift, create_shift
 
 __all__ = [
+    "WHEN",
     "AlreadyClaimed",
     "DutyFields",
     "MissingSkill",

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from django.db.models import ProtectedError
@@ -76,8 +76,14 @@ def local_date(at: datetime, community: Community) -> date:
     return at.astimezone(ZoneInfo(community.zone)).date()
 
 
+class Lead(Protocol):
+    """A rule that says whether somebody leads a place."""
+
+    def __call__(self, actor: Member, /, *, community: Community, cell: Cell | None) -> bool: ...
+
+
 def place_led_by(
-    community_id: int, cell_id: int | None, actor: Member
+    community_id: int, cell_id: int | None, actor: Member, *, may: Lead = leads
 ) -> tuple[Community, Cell | None]:
     """Return community and cell that the actor leads; NotFound, NotAllowed, BadInput."""
     community = community_visible_to(actor, community_id)
@@ -87,7 +93,7 @@ def place_led_by(
         if cell is None or cell.community_id != community.pk:
             raise BadInput({"cell": [_("This community has no such cell.")]})
         cell.community = community
-    if not leads(actor, community=community, cell=cell):
+    if not may(actor, community=community, cell=cell):
         raise NotAllowed
     return community, cell
 

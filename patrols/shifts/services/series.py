@@ -16,7 +16,7 @@ from grids.places.models import Community
 from patrols.shifts import events, recurrence
 from patrols.shifts.models import Activity, Seat, Shift
 from patrols.shifts.queries import activity_visible_to
-from patrols.shifts.rules import leads
+from patrols.shifts.rules import keeps_activities
 from patrols.shifts.services.duties import (
     LONGEST,
     DutyFields,
@@ -32,6 +32,9 @@ from patrols.shifts.services.duties import (
     place_led_by,
     resize,
 )
+
+# When an activity takes place; what it is stands in DutyFields.
+WHEN = ("rrule", "starts_on", "ends_on", "starts_local", "duration_minutes")
 
 
 def create_activity(
@@ -52,7 +55,7 @@ def create_activity(
     Raises NotFound, NotAllowed, BadInput (by field; for `rrule` with the reason).
     """
     work = current()
-    community, cell = place_led_by(community_id, cell_id, actor)
+    community, cell = place_led_by(community_id, cell_id, actor, may=keeps_activities)
     activity = Activity(
         community=community,
         cell=cell,
@@ -65,7 +68,7 @@ def create_activity(
     )
     _check_activity(activity, duty)
     activity.save()
-    work.audit("activity.create", activity, after={"title": activity.title, "rrule": rrule})
+    work.audit("activity.create", activity, after=_facts(activity))
     materialise_shifts(activity=activity, until=ahead_of(community, now), now=now)
     return activity
 
@@ -81,13 +84,17 @@ def change_activity(
     """
     work = current()
     activity = activity_visible_to(actor, activity_id)
-    if not leads(actor, community=activity.community, cell=activity.cell):
+    if not keeps_activities(actor, community=activity.community, cell=activity.cell):
         raise NotAllowed
-    before = {"title": activity.title, "rrule": activity.rrule, "active": activity.active}
+    # Two changes at once: the second starts from what the first made of it.
+    fresh = lock(Activity.objects.all(), [activity.pk])[activity.pk]
+    fresh.community, fresh.cell = activity.community, activity.cell
+    activity = fresh
+    before = _facts(activity)
     duty = DutyFields(**{**duty_of(activity), **only_duty(changes)})
     for name, value in duty.columns().items():
         setattr(activity, name, value)
-    for name in ("rrule", "starts_on", "ends_on", "starts_local", "duration_minutes", "active"):
+    for name in (*WHEN, "active"):
         if name in changes:
             setattr(activity, name, changes[name])
     _check_activity(activity, duty)
@@ -97,11 +104,12 @@ def change_activity(
     _refresh_coming(activity, last, now)
     if activity.active:
         materialise_shifts(activity=activity, until=last, now=now)
+    after = _facts(activity)
     work.audit(
         "activity.change",
         activity,
-        before=before,
-        after={"title": activity.title, "rrule": activity.rrule, "active": activity.active},
+        before={name: value for name, value in before.items() if value != after[name]},
+        after={name: value for name, value in after.items() if value != before[name]},
     )
     return activity
 
@@ -161,8 +169,30 @@ def _check_activity(activity: Activity, duty: DutyFields) -> None:
         recurrence.check_rule(activity.rrule, starts_on=activity.starts_on)
     except recurrence.BadRule as error:
         faults.add("rrule", str(error))
+    else:
+        if activity.ends_on is not None and not (faults.by_field or _dates_at_all(activity)):
+            faults.add("ends_on", _("No such day lies between the first and the last day."))
     check_duty(faults, duty)
     faults.stop()
+
+
+def _facts(activity: Activity) -> dict[str, Any]:
+    """Return what the audit trail keeps of an activity."""
+    return {
+        **columns_of(activity),
+        "rrule": activity.rrule,
+        "starts_on": activity.starts_on.isoformat(),
+        "ends_on": activity.ends_on and activity.ends_on.isoformat(),
+        "starts_local": activity.starts_local.isoformat("minutes"),
+        "duration_minutes": activity.duration_minutes,
+        "active": activity.active,
+    }
+
+
+def _dates_at_all(activity: Activity) -> bool:
+    """Say whether the rule falls on any day of the activity; asked only with a last day."""
+    assert activity.ends_on is not None
+    return bool(_dates(activity, first=activity.starts_on, last=activity.ends_on))
 
 
 def _dates(activity: Activity, *, first: date, last: date) -> list[date]:

@@ -1,0 +1,136 @@
+"""What recurs: the list of a captain's activities, setting one up, changing one."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from common import clock
+from common.errors import DomainError, NotAllowed
+from common.unit_of_work import UnitOfWork, unit_of_work
+from grids.people.backends import member_of
+from patrols.shifts import recurrence, services
+from patrols.shifts.forms import ActivityForm
+from patrols.shifts.models import Activity, Seat, Shift
+from patrols.shifts.queries import activities_kept_by, activity_visible_to, places_kept_by
+from patrols.shifts.rules import keeps_activities
+
+_A_PAGE = 40
+_HELD_SHOWN = 20
+
+
+@login_required
+@require_safe
+def activity_list(request: HttpRequest) -> HttpResponse:
+    """What recurs in one's area, running ones first."""
+    member = member_of(request)
+    if not places_kept_by(member):
+        raise NotAllowed
+    page = Paginator(activities_kept_by(member), _A_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "rows": [{"activity": one, "days": rhythm(one)} for one in page]}
+    return render(request, "shifts/activities.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_activity(request: HttpRequest) -> HttpResponse:
+    """Set up what recurs."""
+    member = member_of(request)
+    if not places_kept_by(member):
+        raise NotAllowed
+    form = ActivityForm(request.POST or None, member=member)
+    if request.method != "POST":
+        form.initial = {
+            "starts_on": timezone.localdate(clock.now()),
+            "weekdays": list(recurrence.WEEKDAYS),
+        }
+        return render(request, "shifts/activity.html", {"form": form})
+
+    def create(work: UnitOfWork) -> Activity:
+        return services.create_activity(
+            **form.place_ids(), **form.when(), duty=form.duty(), actor=member, now=work.now
+        )
+
+    made = _sent(request, form, create)
+    if made is None:
+        return render(request, "shifts/activity.html", {"form": form}, status=400)
+    messages.success(request, _("It is set up, and its shifts of the next weeks are open."))
+    return redirect("shifts:activities")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def activity_page(request: HttpRequest, activity_id: int) -> HttpResponse:
+    """Change what recurs; coming shifts that nobody holds follow."""
+    member = member_of(request)
+    activity = activity_visible_to(member, activity_id)
+    if not keeps_activities(member, community=activity.community, cell=activity.cell):
+        raise NotAllowed
+    form = ActivityForm(request.POST or None, member=member, activity=activity)
+    status = 200
+    if request.method == "POST":
+
+        def change(work: UnitOfWork) -> Activity:
+            changes = {**asdict(form.duty()), **form.when(), "active": form.cleaned_data["active"]}
+            return services.change_activity(
+                activity_id=activity_id, changes=changes, actor=member, now=work.now
+            )
+
+        if _sent(request, form, change) is not None:
+            messages.success(
+                request, _("Saved. Coming shifts that nobody holds follow; the others stay.")
+            )
+            return redirect("shifts:activity", activity_id)
+        status = 400
+    context = {"form": form, "activity": activity, "held": _held(activity)}
+    return render(request, "shifts/activity.html", context, status=status)
+
+
+def rhythm(activity: Activity) -> str:
+    """Say on which days it recurs; a rule that is more than weekdays as it is written."""
+    days = recurrence.weekdays_of(activity.rrule)
+    if days is None:
+        return activity.rrule
+    if len(days) == len(recurrence.WEEKDAYS):
+        return _("every day")
+    names = dict(zip(recurrence.WEEKDAYS, WEEKDAYS_ABBR.values(), strict=True))
+    return _(", ").join(str(names[day]) for day in days)
+
+
+def _sent(
+    request: HttpRequest, form: ActivityForm, service: Callable[[UnitOfWork], Activity]
+) -> Activity | None:
+    """Run the service with a valid form; what it finds wrong stands beside its field."""
+    if not form.is_valid():
+        return None
+    try:
+        with unit_of_work(request.user) as work:
+            return service(work)
+    except DomainError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            raise
+        for name, texts in error.data.get("errors", {None: [str(error.detail)]}).items():
+            field = {"cell": "place", "community": "place"}.get(name, name)
+            for text in texts:
+                form.add_error(field if field in form.fields else None, text)
+        return None
+
+
+def _held(activity: Activity) -> list[Any]:
+    """Return the coming shifts that people hold: a change leaves them as they are."""
+    taken = Seat.objects.filter(member__isnull=False, starts_at__gt=clock.now())
+    return list(
+        Shift.objects.filter(activity=activity, pk__in=taken.values("shift"))
+        .exclude(state=Shift.State.CANCELLED)
+        .order_by("starts_at")[:_HELD_SHOWN]
+    )
