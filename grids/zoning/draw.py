@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-from shapely.geometry import MultiPolygon, Polygon
-
-from . import shapes
-from .fabric import Fabric, weave
-from .improve import Aim, Graph, divide, pieces, roundness
-from .plan import Cell, CellPlan, Measures, Reason
-from .problem import Band, Building, BuildingId, Options, ProblemError, Street
-from .regions import Bridge, Region, pinches, split
+from .fabric import weave
+from .improve import Aim, Graph, divide, pieces
+from .outcome import Group, Town, finish, town_of, units_of
+from .plan import CellPlan
+from .problem import Band, Building, Options, ProblemError, Street
+from .regions import Region, pinches, split
 
 STEPS_PER_UNIT = 200
 """Annealing steps offered per building at effort 1."""
 SMALL_UNITS = 400
 """Regions up to this many buildings are cheap enough to be tried more than once."""
-
-
-@dataclass(slots=True)
-class Group:
-    """Hold the units of one cell, the region they are of (None: locked), and a pinch if proven."""
-
-    units: list[int]
-    region: Region | None
-    pinch: str = ""
 
 
 def draw_cells(
@@ -52,25 +38,16 @@ def draw_cells(
     """
     started = time.perf_counter()
     band, options = band or Band(), options or Options()
-    fabric = weave(buildings, streets, margin_m=options.margin_m)
-    locked = _locked_units(buildings, fabric, options)
+    fabric = weave(buildings, streets, options)
+    locked = _locked_units(town_of(buildings, fabric, (), band, options))
     held = {u for units in locked for u in units}
     regions, bridges = split(fabric, band=band, options=options, locked=held)
-    graph = _graph(fabric, bridges, band, options)
+    town = town_of(buildings, fabric, bridges, band, options)
 
-    groups: list[Group] = [Group(sorted(units), None) for units in locked]
+    groups = [Group(units, None) for units in locked]
     for at, region in enumerate(regions):
-        rng = random.Random(f"{seed}/{at}")
-        groups += _divide(graph, region, band, options, rng)
-    outlines = shapes.draw(fabric, [g.units for g in groups], bridges, margin_m=options.margin_m)
-
-    order = sorted(range(len(groups)), key=lambda g: _reading_order(fabric, groups[g].units))
-    cells = tuple(
-        _cell(code, buildings, fabric, graph, groups[g], outlines[g], band, bridges)
-        for code, g in enumerate(order, start=1)
-    )
-    measures = _measures(cells, fabric, groups, time.perf_counter() - started)
-    return CellPlan(cells=cells, measures=measures, band=band, seed=seed)
+        groups += divide_region(town, region, random.Random(f"{seed}/{at}"))
+    return finish(town, groups, seed=seed, started=started)
 
 
 def divide_graph(
@@ -124,18 +101,11 @@ def divide_graph(
     return result
 
 
-def _locked_units(
-    buildings: Sequence[Building], fabric: Fabric, options: Options
-) -> list[list[int]]:
-    place = {b.id: i for i, b in enumerate(buildings)}
-    unit_of = {i: u for u, members in enumerate(fabric.of_unit) for i in members}
+def _locked_units(town: Town) -> list[list[int]]:
     taken: set[int] = set()
     result = []
-    for cell in options.locked:
-        unknown = [b for b in cell if b not in place]
-        if unknown:
-            raise ProblemError(f"locked building {unknown[0]!r} is not among the buildings")
-        units = {unit_of[place[b]] for b in cell}
+    for cell in town.options.locked:
+        units = set(units_of(town, sorted(cell, key=repr), "locked building"))
         if units & taken:
             raise ProblemError("a building is locked in two cells")
         taken |= units
@@ -144,29 +114,9 @@ def _locked_units(
     return result
 
 
-def _graph(fabric: Fabric, bridges: Sequence[Bridge], band: Band, options: Options) -> Graph:
-    around: list[list[tuple[int, float, float]]] = [[] for _ in fabric.of_unit]
-    cost = 1 + (fabric.cost - 1) * min(options.street_weight, 1.0)
-    for (a, b), metres, price in zip(
-        fabric.pairs.tolist(), fabric.border.tolist(), cost.tolist(), strict=True
-    ):
-        around[a].append((b, metres, price))
-        around[b].append((a, metres, price))
-    for bridge in bridges:
-        around[bridge.one].append((bridge.two, 0.0, 0.1))
-        around[bridge.two].append((bridge.one, 0.0, 0.1))
-    return Graph(
-        weight=[int(h) for h in fabric.households],
-        area=[float(a) for a in fabric.area],
-        outline=[float(m) for m in fabric.outline],
-        around=around,
-    )
-
-
-def _divide(
-    graph: Graph, region: Region, band: Band, options: Options, rng: random.Random
-) -> list[Group]:
+def divide_region(town: Town, region: Region, rng: random.Random) -> list[Group]:
     """Return the cells of one region."""
+    graph, band, options = town.graph, town.band, town.options
     units = list(region.units)
     counts = [1] if region.block else _counts(region.households, band, len(units))
     if counts == [1]:
@@ -198,8 +148,8 @@ def _divide(
         shares = [sum(graph.weight[u] for u in behind & set(g.units)) for g in outside]
         if outside and max(shares) > 0:
             outside[shares.index(max(shares))].pinch = (
-                f"{weight - local.weight[gate]} households hang on the rest only by a building "
-                f"of {local.weight[gate]}"
+                weight - local.weight[gate],
+                local.weight[gate],
             )
     return groups
 
@@ -217,107 +167,3 @@ def _counts(households: int, band: Band, units: int) -> list[int]:
     low = max(1, households // band.max)
     best = min((low, low + 1), key=lambda k: k * band.excess(households / k))
     return [max(1, min(best, units))]
-
-
-def _reading_order(fabric: Fabric, units: Sequence[int]) -> tuple[int, float]:
-    """Return a key that sorts cells in rows of 500 m from north, each from west to east."""
-    x, y = fabric.xy[list(units)].mean(axis=0)
-    return (round(-float(y) / 500), float(x))
-
-
-def _cell(
-    code: int,
-    buildings: Sequence[Building],
-    fabric: Fabric,
-    graph: Graph,
-    group: Group,
-    outline: Polygon | MultiPolygon,
-    band: Band,
-    bridges: Sequence[Bridge],
-) -> Cell:
-    units = group.units
-    households = sum(graph.weight[u] for u in units)
-    ids: tuple[BuildingId, ...] = tuple(
-        buildings[i].id for u in units for i in sorted(fabric.of_unit[u])
-    )
-    inside = set(units)
-    joins = [b for b in bridges if b.one in inside and b.two in inside]
-    warnings = []
-    if isinstance(outline, MultiPolygon):
-        warnings.append(f"the shape is in {len(outline.geoms)} parts")
-    elif outline.interiors:
-        warnings.append("the cell encloses another")
-    if joins:
-        warnings.append(f"joined over a gap of {max(b.metres for b in joins):.0f} m")
-    reason, detail = _why(households, group, band)
-    shape = fabric.plane.to_degrees(outline)
-    assert isinstance(shape, Polygon | MultiPolygon)
-    return Cell(
-        code=code,
-        households=households,
-        buildings=ids,
-        contiguous=len(pieces(graph, units)) == 1,
-        polsby_popper=roundness(outline.area, outline.length),
-        polygon=shape,
-        in_band=band.holds(households),
-        reason=reason,
-        detail=detail,
-        warnings=tuple(warnings),
-    )
-
-
-def _why(households: int, group: Group, band: Band) -> tuple[Reason | None, str]:
-    """Return why a cell is outside the band, for a program and for a person."""
-    if band.holds(households):
-        return None, ""
-    region = group.region
-    if region is None:
-        return Reason.LOCKED, f"the locked cell has {households} households"
-    if region.block:
-        return Reason.BLOCK, f"one building has {households} households, above {band.max}"
-    if not band.counts(region.households):
-        way = (
-            f"the nearest others are {region.nearest_m:.0f} m away"
-            if region.nearest_m is not None
-            else "no others are in reach"
-        )
-        if region.households < band.min:
-            return Reason.HAMLET, f"only {region.households} households here, and {way}"
-        return (
-            Reason.TOWN_PART,
-            f"no number of cells fits {region.households} households, and {way}",
-        )
-    if group.pinch:
-        return Reason.PINCHED, group.pinch
-    return Reason.UNSOLVED, "the search found no division with this cell in the band"
-
-
-def _measures(
-    cells: Sequence[Cell],
-    fabric: Fabric,
-    groups: Sequence[Group],
-    seconds: float,
-) -> Measures:
-    cell_of = np.zeros(len(fabric.of_unit), dtype=np.int64)
-    for g, group in enumerate(groups):
-        cell_of[group.units] = g
-    cut = int((cell_of[fabric.pairs[:, 0]] != cell_of[fabric.pairs[:, 1]]).sum())
-    feasible = [c.households for c in cells if c.feasible]
-    mean = sum(feasible) / len(feasible) if feasible else 0.0
-    scores = [c.polsby_popper for c in cells]
-    tally = Counter(c.in_band for c in cells)
-    return Measures(
-        cells=len(cells),
-        feasible_cells=len(feasible),
-        households=sum(c.households for c in cells),
-        buildings=sum(len(c.buildings) for c in cells),
-        share_in_band=tally[True] / len(feasible) if feasible else 1.0,
-        share_in_band_all=tally[True] / len(cells) if cells else 1.0,
-        mean_polsby_popper=sum(scores) / len(scores) if scores else 0.0,
-        min_polsby_popper=min(scores, default=0.0),
-        contiguous_share=sum(c.contiguous for c in cells) / len(cells) if cells else 1.0,
-        cut_edges=cut,
-        neighbours=len(fabric.pairs),
-        deviation=max((abs(h - mean) / mean for h in feasible), default=0.0) if mean else 0.0,
-        seconds=round(seconds, 3),
-    )

@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from .plane import Floats, Plane
-from .problem import Building, ProblemError, Street
+from .problem import Building, Options, ProblemError, Street
 
 Ints = NDArray[np.int64]
 
@@ -36,6 +36,18 @@ OTHER_STREET_COST = 0.6
 NO_STREET_COST = 1.2
 SAME_STREET_COST = 0.4
 """Added where both buildings carry the same street name and no greater street parts them."""
+SAME_SIDE_COST = 0.6
+"""Added where both buildings stand on the same side of the same street."""
+SAME_ESTATE_COST = 1.0
+"""Added inside an estate."""
+ESTATE_LIMIT_COST = 0.5
+"""What a cut along an estate's limit costs at most."""
+SIDE_M = 50.0
+"""How far from a street a building may stand to be on a side of it."""
+SIDED = frozenset(
+    ("trunk", "primary", "secondary", "tertiary", "residential", "unclassified", "living_street")
+) | frozenset(("pedestrian", "road"))
+"""Ranks of streets that houses stand along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,8 @@ class Fabric:
     lists building indices per unit. `area` and `outline` are the patch's area and the part of its
     perimeter that faces open land. `pairs` (m, 2) are neighbouring units with `border` metres
     shared and `cost` of cutting there. `gaps` (g, 2) are site pairs of units that are neighbours
-    only across open land, `gap_m` apart. `sites` with `owner` (unit) made the patches; `cells` are
+    only across open land, `gap_m` apart. `barred` are units with a neighbour behind a barrier.
+    `sites` with `owner` (unit) made the patches; `cells` are
     their unclipped Voronoi polygons.
     """
 
@@ -62,6 +75,7 @@ class Fabric:
     gaps: Ints
     gap_sites: Ints
     gap_m: Floats
+    barred: frozenset[int]
     sites: Floats
     owner: Ints
     cells: NDArray[Any]
@@ -70,18 +84,18 @@ class Fabric:
 def weave(
     buildings: Sequence[Building],
     streets: Sequence[Street],
-    *,
-    margin_m: float,
+    options: Options,
 ) -> Fabric:
     """Return the fabric of a town.
 
-    Patches are Voronoi regions of points sampled on the walls, cut off `margin_m` from them.
+    Patches are Voronoi regions of points sampled on the walls, cut off a margin away from them.
     Because a point of a region is nearest to its own site, cutting at a distance is a circle around
     that site: areas, borders and outlines come in closed form, without polygon overlay. Raises
     ProblemError for coordinates that are no numbers or out of range, negative dwellings and ids
     given twice.
     """
     _refuse(buildings)
+    margin_m = options.margin_m
     lonlat = np.array([[b.lon, b.lat] for b in buildings], dtype=np.float64).reshape(-1, 2)
     plane = Plane.around(lonlat)
     points = plane.metres(lonlat)
@@ -93,7 +107,11 @@ def weave(
     sites, owner = _sites(buildings, plane, xy, unit_of)
     cells = _voronoi(sites, margin_m)
     area, outline, links, border = _measure(sites, owner, cells, margin_m, len(of_unit))
-
+    over = _barred(links, sites, owner, xy, _barriers(streets, options, plane))
+    for side in (0, 1):
+        np.add.at(outline, owner[links[over, side]], border[over])
+    barred = frozenset(owner[links[over]].ravel().tolist())
+    links, border = links[~over], border[~over]
     pairs, shared, pair_of = _merge(owner[links], border, len(of_unit))
     near = shared >= LEAST_BORDER_M
     far = np.flatnonzero(~near[pair_of])
@@ -112,10 +130,11 @@ def weave(
         outline=outline,
         pairs=pairs,
         border=shared,
-        cost=_cut_cost(buildings, streets, plane, xy, of_unit, pairs),
+        cost=_cut_cost(buildings, streets, options, plane, xy, of_unit, pairs),
         gaps=owner[links[chosen]].reshape(-1, 2),
         gap_sites=links[chosen].reshape(-1, 2),
         gap_m=np.hypot(*(sites[links[chosen, 0]] - sites[links[chosen, 1]]).T),
+        barred=barred,
         sites=sites,
         owner=owner,
         cells=cells,
@@ -241,24 +260,120 @@ def _merge(units: Ints, amount: Floats, count: int) -> tuple[Ints, Floats, Ints]
     return pairs, total, where
 
 
+def _barriers(streets: Sequence[Street], options: Options, plane: Plane) -> NDArray[Any]:
+    """Return the barriers as straight segments in metres."""
+    shapes = [s.line for s in streets if s.highway in options.hard] + list(options.barriers)
+    lines = [s if "Line" in s.geom_type else shapely.boundary(s) for s in shapes if not s.is_empty]
+    if not lines:
+        return np.array([], dtype=object)
+    flat = shapely.get_parts(plane.to_metres(np.array(lines, dtype=object)))
+    points, index = shapely.get_coordinates(flat, return_index=True)
+    same = index[1:] == index[:-1]
+    return np.asarray(shapely.linestrings(np.stack([points[:-1][same], points[1:][same]], 1)))
+
+
+def _barred(
+    links: Ints, sites: Floats, owner: Ints, xy: Floats, barriers: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Tell for each link of two sites whether the way between their buildings is barred.
+
+    The way goes from building to building through both sites, so that a house whose corner lies
+    over a railway does not lead across it.
+    """
+    over = np.zeros(len(links), dtype=bool)
+    if len(barriers) and len(links):
+        a, b = links.T
+        ways = shapely.linestrings(np.stack([xy[owner[a]], sites[a], sites[b], xy[owner[b]]], 1))
+        way, _ = shapely.STRtree(barriers).query(ways, predicate="intersects")
+        over[way] = True
+    return over
+
+
+def _sides(
+    buildings: Sequence[Building], streets: Sequence[Street], plane: Plane, xy: Floats
+) -> Ints:
+    """Return for each unit a number for the street it stands along and the side; -1 for none."""
+    sides = np.full(len(xy), -1, dtype=np.int64)
+    along = [s for s in streets if s.highway is None or s.highway in SIDED]
+    if not along or not len(xy):
+        return sides
+    parts, way = shapely.get_parts(
+        plane.to_metres(np.array([s.line for s in along], dtype=object)), return_index=True
+    )
+    points = np.asarray(shapely.points(xy))
+    unit, part = shapely.STRtree(parts).query_nearest(
+        points, max_distance=SIDE_M, all_matches=False
+    )
+    line = parts[part]
+    at = shapely.line_locate_point(line, points[unit])
+    a = shapely.get_coordinates(shapely.line_interpolate_point(line, np.maximum(at - 1.0, 0.0)))
+    b = shapely.get_coordinates(shapely.line_interpolate_point(line, at + 1.0))
+    d, p = b - a, xy[unit] - a
+    left = d[:, 0] * p[:, 1] - d[:, 1] * p[:, 0] > 0
+    sides[unit] = 2 * way[part] + left
+    return sides
+
+
+def _estates(
+    buildings: Sequence[Building],
+    options: Options,
+    plane: Plane,
+    xy: Floats,
+    of_unit: list[list[int]],
+) -> Ints:
+    """Return a number for each unit's estate; -1 for none. A named estate goes before an area."""
+    estate = np.full(len(xy), -1, dtype=np.int64)
+    if options.estates:
+        areas = plane.to_metres(shapely.make_valid(np.array(options.estates, dtype=object)))
+        unit, area = shapely.STRtree(areas).query(shapely.points(xy), predicate="intersects")
+        estate[unit] = area
+    number: dict[object, int] = {}
+    for u, members in enumerate(of_unit):
+        for i in members:
+            name = buildings[i].estate
+            if name is not None:
+                estate[u] = number.setdefault(name, len(options.estates) + len(number))
+                break
+    return estate
+
+
 def _cut_cost(
     buildings: Sequence[Building],
     streets: Sequence[Street],
+    options: Options,
     plane: Plane,
     xy: Floats,
     of_unit: list[list[int]],
     pairs: Ints,
 ) -> Floats:
-    """Return what cutting each pair costs: little across a main street, most with none between."""
+    """Return what cutting each pair costs: little across a main street, most with none between.
+
+    More inside an estate and along one side of a street, where buildings belong together.
+    """
     cost = np.full(len(pairs), NO_STREET_COST if streets else 1.0)
-    if streets and len(pairs):
+    if not len(pairs):
+        return cost
+    if streets:
         lines = plane.to_metres(np.array([s.line for s in streets], dtype=object))
         ways = shapely.linestrings(xy[pairs])
         pair, street = shapely.STRtree(lines).query(ways, predicate="intersects")
         rank = np.array([RANK_COST.get(s.highway or "", OTHER_STREET_COST) for s in streets])
         np.minimum.at(cost, pair, rank[street])
-    names = [next((buildings[i].street for i in m if buildings[i].street), None) for m in of_unit]
-    for at, (a, b) in enumerate(pairs):
-        if names[a] is not None and names[a] == names[b]:
-            cost[at] += SAME_STREET_COST
+    a, b = pairs.T
+    number: dict[str | None, int] = {None: -1}
+    names = np.array(
+        [
+            number.setdefault(
+                next((buildings[i].street for i in m if buildings[i].street), None), len(number)
+            )
+            for m in of_unit
+        ]
+    )
+    cost[(names[a] >= 0) & (names[a] == names[b])] += SAME_STREET_COST
+    sides = _sides(buildings, streets, plane, xy)
+    cost[(sides[a] >= 0) & (sides[a] == sides[b])] += SAME_SIDE_COST
+    estate = _estates(buildings, options, plane, xy, of_unit)
+    same = estate[a] == estate[b]
+    cost[~same] = np.minimum(cost[~same], ESTATE_LIMIT_COST)
+    cost[same & (estate[a] >= 0)] += SAME_ESTATE_COST
     return cost

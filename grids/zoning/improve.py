@@ -50,6 +50,8 @@ class Aim:
     high: float
     compact: float = 1.0
     cut: float = 0.01
+    stay: float = 0.0
+    """What it costs that `low` households are not at home (see `Division.home`)."""
 
     def outside(self, weight: float) -> float:
         """Return the penalty for a cell's weight; 0 inside the band."""
@@ -69,6 +71,10 @@ class Division:
     graph: Graph
     part: list[int]
     count: int
+    home: Sequence[int] | None = None
+    """The cell each node was in before, -1 for none; to be elsewhere costs `Aim.stay`."""
+    held: Sequence[int] | None = None
+    """1 for a node that shares a cell with no other such node, 2 for one that stays put."""
     weight: list[float] = field(init=False)
     area: list[float] = field(init=False)
     perimeter: list[float] = field(init=False)
@@ -101,7 +107,17 @@ class Division:
             for u, _, cost in links
             if u < v and self.part[u] != self.part[v]
         )
-        return cells + aim.cut * cuts
+        return cells + aim.cut * cuts + aim.stay * self.away() / aim.low
+
+    def away(self) -> float:
+        """Return the weight that is not at home; a node without weight counts a tenth."""
+        if self.home is None:
+            return 0.0
+        return sum(
+            w or 0.1
+            for w, p, h in zip(self.graph.weight, self.part, self.home, strict=True)
+            if p != h >= 0
+        )
 
     def holds_without(self, v: int) -> bool:
         """Tell whether v's cell stays in one piece, and not empty, when v leaves it."""
@@ -149,6 +165,11 @@ class Division:
         n, four_pi = len(part), 4 * math.pi
         around, whole, weights, areas = g.around, self.whole, g.weight, g.area
         uniform, expo = rng.random, math.exp
+        home, stay, held = self.home, aim.stay / aim.low, self.held
+        seeds = [0] * self.count
+        if held is not None:
+            for v, kind in enumerate(held):
+                seeds[part[v]] += kind == 1
         warm = max(int(steps * 0.8), 1)
         heat, cool = start, (0.02) ** (1 / warm)
         for step in range(steps):
@@ -159,6 +180,8 @@ class Division:
             # One neighbour, drawn at random, names the other cell: inside a cell the step is void.
             b = part[links[int(uniform() * len(links))][0]] if links else a
             if b == a or size[a] == 1:
+                continue
+            if held is not None and held[v] and (held[v] == 2 or seeds[b]):
                 continue
             to_a = to_b = cost_a = cost_b = 0.0
             for u, metres, cost in links:
@@ -176,6 +199,8 @@ class Division:
             if w:
                 change += outside(weight[a] - w) - outside(weight[a])
                 change += outside(weight[b] + w) - outside(weight[b])
+            if home is not None:
+                change += stay * (w or 0.1) * ((home[v] == a) - (home[v] == b))
             if compact:
                 for c, rim, moved in ((a, rim_a, -ground), (b, rim_b, ground)):
                     if perimeter[c] > 0:
@@ -194,6 +219,9 @@ class Division:
             perimeter[a], perimeter[b] = rim_a, rim_b
             size[a] -= 1
             size[b] += 1
+            if held is not None and held[v]:
+                seeds[a] -= 1
+                seeds[b] += 1
 
 
 def seed_parts(graph: Graph, count: int, *, rng: random.Random) -> list[int]:

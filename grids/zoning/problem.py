@@ -12,6 +12,7 @@ BuildingId = Hashable
 
 Footprint = Polygon | MultiPolygon | Point
 Line = LineString | MultiLineString
+Barrier = LineString | MultiLineString | Polygon | MultiPolygon
 
 
 class ProblemError(ValueError):
@@ -23,7 +24,8 @@ class Building:
     """Hold one building; coordinates are WGS84 degrees, `dwellings` a count of households.
 
     `lon`, `lat` is a point inside the building. `footprint` is optional: with it, cell borders run
-    midway between walls instead of midway between points.
+    midway between walls instead of midway between points. `estate` names the estate (compound) it
+    belongs to, if known.
     """
 
     id: BuildingId
@@ -32,13 +34,14 @@ class Building:
     lat: float
     footprint: Footprint | None = None
     street: str | None = None
+    estate: Hashable | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Street:
     """Hold one street; `line` in WGS84 degrees, `highway` as OpenStreetMap names its rank.
 
-    A river or railway may be given too, with `highway` "river" or "rail": a strong soft border.
+    A river or railway may be given too, with `highway` "river" or "rail" (see `Options.hard`).
     """
 
     id: Hashable
@@ -81,13 +84,22 @@ class Options:
     """Hold what a community may tune; distances in metres.
 
     `locked` are cells that stay as they are, each a set of building ids; they need not be inside
-    the band. `margin_m` is how far a cell reaches around its outermost buildings; two buildings
-    further apart than twice that are not neighbours. A part of town that cannot form cells alone is
-    joined to the nearest other part over at most `join_m`. `effort` scales the search (1 is about
-    2 s for 4,000 buildings). `street_weight` says how strongly borders seek streets, 0 is not.
+    the band. `seeds` are captains' homes: building ids that end up one per cell where possible.
+    `barriers` are lines or areas (WGS84) over which no two buildings are neighbours; `hard` are the
+    ranks of streets that are barriers too. `estates` are areas whose buildings belong together,
+    beside those that `Building.estate` names.
+
+    `margin_m` is how far a cell reaches around its outermost buildings; two buildings further apart
+    than twice that are not neighbours. A part of town that cannot form cells alone is joined to the
+    nearest other part over at most `join_m`. `effort` scales the search (1 is about 2 s for 4,000
+    buildings). `street_weight` says how strongly borders seek streets and estate limits, 0 is not.
     """
 
     locked: tuple[frozenset[BuildingId], ...] = ()
+    seeds: tuple[BuildingId, ...] = ()
+    barriers: tuple[Barrier, ...] = ()
+    hard: frozenset[str] = frozenset({"rail", "river", "motorway"})
+    estates: tuple[Polygon | MultiPolygon, ...] = ()
     margin_m: float = 60.0
     join_m: float = 1500.0
     effort: float = 1.0

@@ -31,13 +31,15 @@ class Region:
     """Hold units that are connected by borders and bridges.
 
     `nearest_m` is the way to the nearest other region, None where there is none; `block` says that
-    the region is one building above the band (and what clings to it).
+    the region is one building above the band (and what clings to it); `barred` that a barrier runs
+    between it and a neighbour.
     """
 
     units: tuple[int, ...]
     households: int
     block: bool = False
     nearest_m: float | None = None
+    barred: bool = False
 
 
 def split(
@@ -133,11 +135,36 @@ def split(
                 if other not in has_block:
                     nearest[r] = min(nearest.get(r, link.metres), link.metres)
     regions = [
-        Region(tuple(sorted(units)), households[r], r in has_block, nearest.get(r))
+        Region(
+            tuple(sorted(units)),
+            households[r],
+            r in has_block,
+            nearest.get(r),
+            not fabric.barred.isdisjoint(units),
+        )
         for r, units in members.items()
     ]
     regions.sort(key=lambda region: region.units)
     return regions, used
+
+
+def crossings(fabric: Fabric, *, band: Band, options: Options) -> list[Bridge]:
+    """Return every way over open land that may join a cell, whatever the cells are now."""
+    root = list(range(len(fabric.xy)))
+
+    def find(u: int) -> int:
+        while root[u] != u:
+            root[u] = root[root[u]]
+            u = root[u]
+        return u
+
+    for a, b in fabric.pairs.tolist():
+        root[find(a)] = find(b)
+    links = _links(fabric, frozenset(), [find(u) for u in range(len(root))])
+    result = {(k.one, k.two): k for k in links if k.metres <= options.join_m}
+    for bridge in split(fabric, band=band, options=options, locked=frozenset())[1]:
+        result.setdefault((bridge.one, bridge.two), bridge)
+    return [result[key] for key in sorted(result)]
 
 
 def pinches(graph: Graph, *, band: Band) -> list[tuple[int, frozenset[int]]]:

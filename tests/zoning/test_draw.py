@@ -55,7 +55,7 @@ def test_a_town_is_cut_into_cells_in_the_band(plan: CellPlan, town: list[Buildin
 
 
 def test_cells_hang_together_on_the_neighbour_graph(plan: CellPlan, town: list[Building]) -> None:
-    fabric = weave(town, [], margin_m=60)
+    fabric = weave(town, [], Options())
     edges = [
         (town[fabric.of_unit[a][0]].id, town[fabric.of_unit[b][0]].id)
         for a, b in fabric.pairs.tolist()
