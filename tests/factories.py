@@ -9,7 +9,14 @@ import factory
 from shapely import Point, box, to_wkb
 
 from grids.people.models import Member, Organisation, Role
-from grids.places.models import Building, Cell, CellPlan, CellShape, Community
+from grids.places.models import (
+    Building,
+    Cell,
+    CellBuilding,
+    CellPlan,
+    CellShape,
+    Community,
+)
 from patrols.shifts.models import Seat, Shift
 from timebank.earning.models import RuleLine, RuleVersion
 
@@ -156,6 +163,7 @@ def a_community(*, volunteers: int = 4) -> Town:
         buildings.append(
             BuildingFactory(community=community, cell=cell, lat=37.155, lon=west + 0.005)
         )
+        CellBuilding.objects.create(plan=plan, cell=cell, building=buildings[-1])
         cells.append(cell)
     people = [MemberFactory(community=community, home=buildings[i % 2]) for i in range(volunteers)]
     captain, reviewer, bookkeeper = (

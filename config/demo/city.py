@@ -26,7 +26,8 @@ from config.demo.city_year import Plot, Year
 from config.demo.names import DATA
 from config.demo.town import DemoTown, Say
 from grids.places.models import Building, Cell, Community
-from grids.places.services import create_community, import_buildings, import_streets, publish_plan
+from grids.places.plans import publish_plan
+from grids.places.services import create_community, import_buildings, import_streets
 from grids.zoning.services import draw_community, save_drawing
 from patrols.rosters.models import RosterRun
 from patrols.rosters.services import apply_plan, new_run

@@ -19,12 +19,8 @@ from config.demo.names import DATA, person_name, phone
 from grids.people.models import Member, MemberSkill, Organisation, Proxy, Role, Skill
 from grids.places.geojson import BuildingRow, read_buildings, read_streets
 from grids.places.models import Building, Cell, CellShape, Community
-from grids.places.services import (
-    create_community,
-    import_buildings,
-    import_streets,
-    publish_plan,
-)
+from grids.places.plans import publish_plan
+from grids.places.services import create_community, import_buildings, import_streets
 from grids.zoning.services import draw_community, save_drawing
 from patrols.rosters.models import Availability, Limits
 from patrols.shifts.models import Activity

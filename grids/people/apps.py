@@ -14,4 +14,7 @@ class PeopleConfig(AppConfig):
         from grids.places import rules as map_rules
 
         cleanup.register()
-        map_rules.ask(lambda actor, community: rules.administers(actor, community=community))
+        map_rules.ask(
+            lambda actor, community: rules.administers(actor, community=community),
+            lambda actor, community: rules.cells_led(actor, community=community),
+        )

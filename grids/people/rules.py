@@ -126,3 +126,17 @@ def administers(
     return has_role(
         actor, {Kind.ADMINISTRATOR}, community=community, cell=cell, organisation=organisation
     )
+
+
+def cells_led(actor: Member, *, community: Community) -> frozenset[int] | None:
+    """Return the ids of the cells of `community` that `actor` is captain of, None for all."""
+    if has_role(actor, {Kind.CAPTAIN}, community=community):
+        return None
+    return frozenset(
+        role.cell_id
+        for role in roles_of(actor)
+        if role.kind == Kind.CAPTAIN
+        and role.cell is not None
+        and role.cell_id is not None
+        and role.cell.community_id == community.pk
+    )

@@ -1,5 +1,7 @@
 """Register this app under its own name."""
 
+from datetime import timedelta
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,9 @@ class PlacesConfig(AppConfig):
 
     name = "grids.places"
     label = "places"
+
+    def ready(self) -> None:
+        from common import jobs
+        from grids.places import plans
+
+        jobs.register("publish plans", every=timedelta(minutes=1), run=plans.publish_due)

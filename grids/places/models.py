@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -110,19 +111,33 @@ class Cell(models.Model):
 
 
 class CellPlan(models.Model):
-    """One drawing of a community's cells: a draft, the published one, or a past one."""
+    """One drawing of a community's cells: a draft, the published one, a past or discarded one.
+
+    `version` counts the changes to a draft, so that who edits an older one is told.
+    `publish_at` is when a draft is to be published by itself, in the name of `publish_by`.
+    """
 
     class State(models.TextChoices):
         DRAFT = "draft", _("Draft")
         PUBLISHED = "published", _("Published")
         PAST = "past", _("Past")
+        DISCARDED = "discarded", _("Discarded")
 
     community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="plans")
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
     seed = models.BigIntegerField(default=0)
     measures: Any = models.JSONField(default=dict)
+    version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, blank=True)
+    publish_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    publish_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
 
     class Meta:
         constraints = [
@@ -130,8 +145,90 @@ class CellPlan(models.Model):
                 fields=["community"],
                 condition=models.Q(state="published"),
                 name="one_published_plan",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["community"], condition=models.Q(state="draft"), name="one_draft_plan"
+            ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.community} #{self.pk}"
+
+
+class PlanStep(models.Model):
+    """What was done with a community's plans: who, when and why. Rows are only added.
+
+    `replaced` is the plan that was published until then.
+    """
+
+    class Kind(models.TextChoices):
+        DRAWN = "drawn", _("Drawn")
+        STARTED = "started", _("Started from the published plan")
+        REDRAWN = "redrawn", _("Redrawn with the least change")
+        SCHEDULED = "scheduled", _("Date of publishing changed")
+        PUBLISHED = "published", _("Published")
+        REVERTED = "reverted", _("Publishing undone")
+        DISCARDED = "discarded", _("Discarded")
+        RESTORED = "restored", _("Restored")
+
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="plan_steps")
+    plan = models.ForeignKey(CellPlan, on_delete=models.PROTECT, related_name="steps")
+    replaced = models.ForeignKey(
+        CellPlan, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    kind = models.CharField(max_length=12, choices=Kind)
+    at = models.DateTimeField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    why = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.plan_id} {self.kind}"
+
+
+class PlanEdit(models.Model):
+    """One change to a draft: buildings that went from cell to cell, and the borders around it.
+
+    `moves` is [[building, from, to], …] by id; `borders` maps each touched cell to its shape
+    before and after (WKB in hex), so that undoing restores it to the last corner.
+    """
+
+    class Kind(models.TextChoices):
+        MOVED = "moved", _("Buildings moved")
+        BORDER = "border", _("Border redrawn")
+
+    class State(models.TextChoices):
+        DONE = "done", _("Done")
+        UNDONE = "undone", _("Undone")
+        DROPPED = "dropped", _("Undone, then something else was done")
+
+    plan = models.ForeignKey(CellPlan, on_delete=models.PROTECT, related_name="edits")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=12, choices=Kind)
+    state = models.CharField(max_length=12, choices=State, default=State.DONE)
+    moves: Any = models.JSONField()
+    borders: Any = models.JSONField()
+    households = models.PositiveIntegerField(default=0)
+    at = models.DateTimeField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    why = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["plan", "number"], name="edit_once")]
+
+    def __str__(self) -> str:
+        return f"{self.plan_id}/{self.number}"
 
 
 class CellShape(models.Model):

@@ -1,4 +1,4 @@
-"""Changing the map: the community tree, imports, published plans."""
+"""Changing the map: the community tree, imports. Plans are in `plans`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,25 +6,14 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.db import transaction
 from django.utils.translation import gettext_lazy as _
-from shapely import Geometry, to_wkb
+from shapely import to_wkb
 
-from common.errors import BadInput, DomainError
+from common.errors import BadInput
 from common.unit_of_work import current
-from grids.places import index, rules
-from grids.places.events import CellsChanged
+from grids.places import rules
 from grids.places.geojson import BuildingRow, StreetRow
-from grids.places.models import (
-    Building,
-    Cell,
-    CellBuilding,
-    CellPlan,
-    CellShape,
-    Community,
-    Street,
-)
-from realtime.events import record
+from grids.places.models import Building, Community, Street
 
 _BATCH = 1000
 Progress = Callable[[int], None]
@@ -36,24 +25,6 @@ class Imported:
 
     added: int
     changed: int
-
-
-@dataclass(frozen=True)
-class DrawnCell:
-    """One cell as drawn: its buildings (ids) and border (WGS84)."""
-
-    code: str
-    households: int
-    buildings: Sequence[int]
-    geometry: Geometry
-    measures: dict[str, Any]
-
-
-class NothingToDraw(DomainError):
-    """The community has no buildings yet."""
-
-    code = "no_buildings"
-    detail = _("This community has no buildings yet. Import them first.")
 
 
 def create_community(
@@ -172,64 +143,3 @@ def _upsert(
         after={"added": result.added, "changed": result.changed},
     )
     return result
-
-
-def save_plan(
-    *, community: Community, cells: Sequence[DrawnCell], measures: Any, seed: int, now: datetime
-) -> CellPlan:
-    """Keep a drawing as a draft; cells known by code keep their identity."""
-    work = current()
-    if not cells:
-        raise NothingToDraw
-    plan = CellPlan.objects.create(
-        community=community, seed=seed, measures=measures, created_at=now
-    )
-    known = {cell.code: cell for cell in Cell.objects.filter(community=community)}
-    new = [Cell(community=community, code=drawn.code) for drawn in cells if drawn.code not in known]
-    known |= {cell.code: cell for cell in Cell.objects.bulk_create(new)}
-    CellShape.objects.bulk_create(
-        CellShape(
-            plan=plan,
-            cell=known[drawn.code],
-            geometry=to_wkb(drawn.geometry),
-            households=drawn.households,
-            measures=drawn.measures,
-        )
-        for drawn in cells
-    )
-    CellBuilding.objects.bulk_create(
-        (
-            CellBuilding(plan=plan, cell=known[drawn.code], building_id=building)
-            for drawn in cells
-            for building in drawn.buildings
-        ),
-        batch_size=_BATCH,
-    )
-    work.audit("plan.drawn", plan, after={"cells": len(cells), "seed": seed})
-    return plan
-
-
-def publish_plan(*, plan: CellPlan, now: datetime) -> CellPlan:
-    """Make a draft the community's plan: the one before becomes past, buildings move cells,
-    cells without a shape retire (their history stays).
-    """
-    work = current()
-    community = Community.objects.select_for_update(no_key=True).get(pk=plan.community_id)
-    CellPlan.objects.filter(community=community, state=CellPlan.State.PUBLISHED).update(
-        state=CellPlan.State.PAST
-    )
-    plan.state, plan.published_at = CellPlan.State.PUBLISHED, now
-    plan.save(update_fields=["state", "published_at"])
-    drawn = list(CellShape.objects.filter(plan=plan).values_list("cell_id", flat=True))
-    for cell in drawn:
-        members = CellBuilding.objects.filter(plan=plan, cell=cell).values("building")
-        Building.objects.filter(pk__in=members).update(cell=cell)
-    geographic = Cell.objects.filter(community=community, kind=Cell.Kind.GEOGRAPHIC)
-    placed = CellBuilding.objects.filter(plan=plan).values("building")
-    Building.objects.filter(community=community).exclude(pk__in=placed).update(cell=None)
-    geographic.filter(pk__in=drawn).update(retired_at=None)
-    geographic.exclude(pk__in=drawn).filter(retired_at=None).update(retired_at=now)
-    work.audit("plan.published", plan, after={"cells": len(drawn)})
-    record(CellsChanged(plan=plan.pk, cells=drawn), topics=[f"community:{community.pk}"])
-    transaction.on_commit(index.forget, robust=True)
-    return plan

@@ -7,7 +7,7 @@ from shapely import from_wkb
 
 from common.errors import BadInput
 from grids.places.models import Building, CellPlan, Community, Street
-from grids.places.services import DrawnCell, NothingToDraw, save_plan
+from grids.places.plans import DrawnCell, NothingToDraw, save_plan
 from grids.zoning import problem
 from grids.zoning.draw import draw_cells
 from grids.zoning.plan import CellPlan as Drawing

@@ -7,7 +7,7 @@ import pytest
 from shapely import box, from_wkb
 
 from common.unit_of_work import unit_of_work
-from grids.places import index, services
+from grids.places import index, plans
 from grids.places.datum import gcj02_to_wgs84, wgs84_to_gcj02
 from grids.places.models import Building, Cell, CellPlan
 from grids.places.queries import neighbouring_cells
@@ -39,10 +39,10 @@ def test_without_cells_nothing_is_found() -> None:
 def draw(town: Town, east: float) -> CellPlan:
     """Redraw: one cell only, reaching from 122.41 to `east`."""
     with unit_of_work():
-        return services.save_plan(
+        return plans.save_plan(
             community=town.community,
             cells=[
-                services.DrawnCell(
+                plans.DrawnCell(
                     code=town.cells[0].code,
                     households=700,
                     buildings=[building.pk for building in town.buildings],
@@ -61,7 +61,7 @@ def test_a_building_that_no_cell_takes_in_has_none(town: Town) -> None:
     assert left_out.cell == town.cells[0]
     plan = draw(town, east=122.42)
     with unit_of_work():
-        services.publish_plan(plan=plan, now=NOW)
+        plans.publish_plan(plan=plan, now=NOW)
     left_out.refresh_from_db()
     assert left_out.cell is None
     assert set(Building.objects.filter(cell=town.cells[0])) == set(town.buildings)
@@ -73,15 +73,16 @@ def test_a_draft_changes_nothing_and_publishing_does(
     plan = draw(town, 122.43)
     assert index.locate(lat=37.155, lon=122.425) == town.cells[1].pk
     with django_capture_on_commit_callbacks(execute=True), unit_of_work():  # type: ignore[operator]
-        services.publish_plan(plan=plan, now=NOW + timedelta(days=1))
+        plans.publish_plan(plan=plan, now=NOW + timedelta(days=1))
     assert index.locate(lat=37.155, lon=122.425) == town.cells[0].pk
     assert set(Building.objects.values_list("cell", flat=True)) == {town.cells[0].pk}
     retired = Cell.objects.get(pk=town.cells[1].pk)
     assert retired.retired_at == NOW + timedelta(days=1)
     states = CellPlan.objects.filter(community=town.community).values_list("state", flat=True)
     assert sorted(states) == ["past", "published"]
-    event = Event.objects.get(topic__name=f"community:{town.community.pk}")
-    assert (event.type, event.data["cells"]) == ("cell.changed", [town.cells[0].pk])
+    event = Event.objects.filter(topic__name=f"community:{town.community.pk}").latest("seq")
+    assert (event.type, event.data["what"]) == ("cell.changed", "published")
+    assert event.data["cells"] == [town.cells[0].pk]
 
 
 def test_neighbours_share_a_border(town: Town) -> None:

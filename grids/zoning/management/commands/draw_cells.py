@@ -11,7 +11,7 @@ from common import clock
 from common.errors import DomainError
 from common.unit_of_work import unit_of_work
 from grids.places.models import Community
-from grids.places.services import publish_plan
+from grids.places.plans import publish_plan
 from grids.zoning.services import code_of, draw_community, report, save_drawing
 
 
