@@ -1,5 +1,6 @@
 """Check-ins over HTTP."""
 
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,7 +12,8 @@ from rest_framework.response import Response
 from common.api import KEY_HEADER, Endpoint, FiniteField, IdField
 from common.money import credits_text
 from common.unit_of_work import UnitOfWork
-from patrols.checkins import services
+from grids.people.backends import member_of
+from patrols.checkins import queries, services
 from patrols.shifts.serializers import Zoned
 
 
@@ -57,9 +59,12 @@ class CheckInOut(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField(choices=["accepted", "review"])
     reasons = serializers.ListField(child=serializers.CharField())
     hours = HoursOut(allow_null=True)
+    retypes_left = serializers.IntegerField(
+        help_text="How often a wrong code may be typed again, at /checkins/{id}/code"
+    )
 
 
-def checkin_json(recorded: services.Recorded) -> dict[str, Any]:
+def checkin_json(recorded: services.Recorded, now: datetime) -> dict[str, Any]:
     """Return a check-in as the API shows it."""
     checkin, hours = recorded.checkin, recorded.hours
     return {
@@ -76,6 +81,7 @@ def checkin_json(recorded: services.Recorded) -> dict[str, Any]:
             "minutes": hours.minutes,
             "credits": credits_text(hours.credits_earned),
         },
+        "retypes_left": queries.retypes_left(checkin, now),
     }
 
 
@@ -113,6 +119,7 @@ class CheckInsView(Endpoint):
                     "occurred_at": "2026-06-01T21:01:00+08:00", "verdict": "accepted",
                     "reasons": [],
                     "hours": {"id": 7, "state": "approved", "minutes": 90, "credits": "0.75"},
+                    "retypes_left": 0,
                 },
                 response_only=True,
             ),
@@ -133,6 +140,52 @@ class CheckInsView(Endpoint):
                 code=sent.get("code") or "",
                 now=work.now,
             )
-            return 201, checkin_json(recorded)
+            return 201, checkin_json(recorded, work.now)
+
+        return self.write(service, key_required=True)
+
+
+class CodeIn(serializers.Serializer[Any]):
+    """The code as it was meant."""
+
+    code = serializers.CharField(max_length=40, help_text="The code shown at the meeting point")
+
+
+class CheckInCodeView(Endpoint):
+    """Type a mistyped code again."""
+
+    @extend_schema(
+        operation_id="checkins_code",
+        tags=["check-ins"],
+        summary="Type a mistyped code again",
+        description=(
+            "For one's own check-in with the reason `wrong_code`, within 15 minutes and four "
+            "times; its time and position stay. 409 `code_settled` afterwards: a reviewer looks "
+            "at it."
+        ),
+        parameters=[KEY_HEADER],
+        request=CodeIn,
+        responses={200: CheckInOut},
+        examples=[
+            OpenApiExample("The code", value={"code": "AB12CD"}, request_only=True),
+            OpenApiExample(
+                "Now it is right",
+                value={
+                    "id": 89, "seat": 12, "kind": "in",
+                    "occurred_at": "2026-06-01T19:31:00+08:00", "verdict": "accepted",
+                    "reasons": [], "hours": None, "retypes_left": 0,
+                },
+                response_only=True,
+            ),
+        ],
+    )  # fmt: skip
+    def post(self, request: Request, checkin_id: int) -> Response:
+        code = self.read(CodeIn)["code"]
+
+        def service(work: UnitOfWork) -> tuple[int, dict[str, Any]]:
+            recorded = services.retype_code(
+                checkin_id=checkin_id, code=code, actor=member_of(request), now=work.now
+            )
+            return 200, checkin_json(recorded, work.now)
 
         return self.write(service, key_required=True)

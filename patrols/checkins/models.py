@@ -10,8 +10,9 @@ from patrols.shifts.models import Seat
 
 
 class CheckIn(models.Model):
-    """One check-in or check-out with its evidence and verdict; never edited.
+    """One check-in or check-out with its evidence and verdict.
 
+    Never edited but for a mistyped code, which its member may type again at once (`retypes`).
     `occurred_at` is the device's word, `received_at` ours; positions are erased after the
     retention time.
     """
@@ -41,6 +42,7 @@ class CheckIn(models.Model):
     method = models.CharField(max_length=8, choices=Method)
     verdict = models.CharField(max_length=8, choices=Verdict)
     reasons: Any = models.JSONField(default=list)
+    retypes = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         constraints = [

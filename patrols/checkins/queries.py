@@ -11,7 +11,7 @@ from grids.people.models import Member
 from grids.places.models import CellPlan, CellShape
 from patrols.checkins import place
 from patrols.checkins.models import CheckIn
-from patrols.checkins.verdict import OUT_AT_LATEST
+from patrols.checkins.verdict import OUT_AT_LATEST, RETYPE_WITHIN, RETYPES
 from patrols.shifts.models import Seat, Shift
 from patrols.shifts.rules import sees_community
 from timebank.earning.models import HourLog
@@ -71,6 +71,13 @@ def seats_without_checkout(now: datetime) -> QuerySet[Seat]:
 def checkins_of_seat(seat: Seat, member: Member) -> dict[str, CheckIn]:
     """Return the member's check-ins on this seat by kind."""
     return {row.kind: row for row in CheckIn.objects.filter(seat=seat, member=member)}
+
+
+def retypes_left(checkin: CheckIn, now: datetime) -> int:
+    """Return how often the code of a check-in may still be typed again; 0 when nothing is wrong."""
+    if "wrong_code" not in checkin.reasons or now - checkin.received_at > RETYPE_WITHIN:
+        return 0
+    return max(0, RETYPES - checkin.retypes)
 
 
 def export_of(member: Member) -> list[dict[str, Any]]:

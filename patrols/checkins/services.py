@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from common.errors import DomainError
+from common.errors import DomainError, NotFound
 from common.locks import lock
 from common.unit_of_work import current
 from grids.people.models import Member
@@ -48,6 +48,13 @@ class AlreadyCheckedIn(DomainError):
 
     code = "already_checked_in"
     detail = _("This has already been recorded. There is nothing more to do.")
+
+
+class CodeSettled(DomainError):
+    """The check-in has no wrong code, or it was typed too often or too long ago."""
+
+    code = "code_settled"
+    detail = _("The code can no longer be changed. Somebody will look at it.")
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,57 @@ def check_in(
         return Recorded(checkin)
     mark_checked_out(seat=seat, actor=actor, now=now)
     return Recorded(checkin, _log(seat, actor, done, now=now))
+
+
+def retype_code(*, checkin_id: int, code: str, actor: Member, now: datetime) -> Recorded:
+    """Judge the actor's own check-in again with the code as they meant to type it.
+
+    Its time and position stay as they were. Hours that it already gave get the new evidence and
+    wait on for their reviewer. Raises NotFound, NotYourSeat, CodeSettled.
+    """
+    work = current()
+    seen = (
+        CheckIn.objects.filter(pk=checkin_id, member=actor)
+        .select_related("seat__shift__community", "seat__shift__cell")
+        .first()
+    )
+    if seen is None:
+        raise NotFound
+    seat = _locked(seen.seat, actor)
+    done = queries.checkins_of_seat(seat, actor)
+    checkin = done[seen.kind]
+    if not queries.retypes_left(checkin, now):
+        raise CodeSettled
+    other = done.get("out" if checkin.kind == "in" else "in")
+    position = None
+    if checkin.lat is not None:
+        position = Position(distance_m=checkin.distance_m, accuracy_m=checkin.accuracy_m)
+    judgement = judge(
+        _window(seat.shift),
+        Evidence(
+            kind="in" if checkin.kind == "in" else "out",
+            occurred_at=checkin.occurred_at,
+            received_at=checkin.received_at,
+            position=position,
+            code_right=code_is(code, seat.shift.meeting_code),
+            other_at=other.occurred_at if other else None,
+        ),
+    )
+    before = {"verdict": str(checkin.verdict), "reasons": checkin.reasons}
+    checkin.retypes += 1
+    checkin.method, checkin.verdict = judgement.method, judgement.verdict
+    checkin.reasons = list(judgement.reasons)
+    checkin.save(update_fields=["retypes", "method", "verdict", "reasons"])
+    work.audit(
+        "checkin.code",
+        checkin,
+        before=before,
+        after={"verdict": checkin.verdict, "reasons": checkin.reasons, "try": checkin.retypes},
+    )
+    hours = _logged(seat)
+    if hours is not None:
+        hours = _revise(seat, actor, done, now=now) or hours
+    return Recorded(checkin, hours if checkin.kind == "out" else None)
 
 
 def log_forgotten(*, seat_id: int, now: datetime) -> HourLog | None:

@@ -9,7 +9,7 @@ from common.money import credits_text
 from grids.people.models import Member, Role
 from grids.people.rules import holds_on, today
 from patrols.checkins.models import CheckIn
-from patrols.checkins.queries import SOURCE
+from patrols.checkins.queries import SOURCE, retypes_left
 from patrols.checkins.verdict import OUT_AT_LATEST
 from patrols.shifts.models import Seat, Shift
 from timebank.earning.models import HourLog
@@ -45,6 +45,7 @@ class LastAnswer:
 
     checkin: CheckIn
     hours: HourLog | None
+    retypes_left: int
 
 
 def seats_ahead(member: Member, now: datetime, *, limit: int = 5) -> list[Seat]:
@@ -102,7 +103,7 @@ def last_answer(member: Member, now: datetime) -> LastAnswer | None:
     hours = None
     if checkin.kind == CheckIn.Kind.OUT:
         hours = HourLog.objects.filter(source_type=SOURCE, source_id=checkin.seat_id).first()
-    return LastAnswer(checkin, hours)
+    return LastAnswer(checkin, hours, retypes_left(checkin, now))
 
 
 def purse_of(member: Member) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from patrols.checkins import pages
-from patrols.checkins.api import CheckInsView
+from patrols.checkins.api import CheckInCodeView, CheckInsView
 
 app_name = "checkins"
 urlpatterns: list[URLPattern] = [
@@ -11,4 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("today/part/", pages.today_part, name="today-part"),
     path("shifts/<id:shift_id>/code/", pages.meeting_code, name="meeting-code"),
 ]
-api_urlpatterns: list[URLPattern] = [path("checkins", CheckInsView.as_view(), name="checkins")]
+api_urlpatterns: list[URLPattern] = [
+    path("checkins", CheckInsView.as_view(), name="checkins"),
+    path("checkins/<id:checkin_id>/code", CheckInCodeView.as_view(), name="checkin-code"),
+]

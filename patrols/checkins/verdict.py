@@ -3,13 +3,18 @@
 Three answers: refused (the time can't be right: `too_early`, `too_late`), accepted, or review with
 reasons. What reaches us is never lost for being odd: only the four refusals of the contract turn
 somebody away. A wrong code is `review`, never a refusal: a refusal would let people guess the code
-until it fits, and would throw away what a phone kept while it had no network.
+until it fits, and would throw away what a phone kept while it had no network. It may be typed again
+a few times, at once.
 """
 
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+# A mistyped code may be typed again: by somebody who stands there, and too seldom to be guessed.
+RETYPES = 4
+RETYPE_WITHIN = timedelta(minutes=15)
 
 Kind = Literal["in", "out"]
 

@@ -109,6 +109,35 @@ def test_without_position_the_code_is_asked_for(browser: Any, live_server: Any, 
     assert CheckIn.objects.get().method == "code"
 
 
+def test_a_mistyped_code_is_typed_again_at_once(browser: Any, live_server: Any, town: Town) -> None:
+    a_patrol_now(town)
+    page = phone(browser, live_server, town.volunteers[0]).new_page()
+    page.goto(live_server.url)
+    page.click(".btn-giant")
+    page.fill("input[name=code]", "AB12CE")
+    page.keyboard.press("Enter")
+    page.get_by_text("only type the code again").wait_for()
+    code = page.locator("input[name=code]")
+    assert (code.input_value(), code.evaluate("it => it === document.activeElement")) == (
+        "AB12CE", True,
+    )  # fmt: skip
+    assert not page.locator(".btn-giant").is_visible()
+    assert faults(page, "code-again") == []
+    # The page drawn anew (a reload, an event) has the same field with the same letters in it.
+    page.reload()
+    code = page.locator("form[data-retype] input[name=code]")
+    assert (code.input_value(), code.evaluate("it => it === document.activeElement")) == (
+        "AB12CE", True,
+    )  # fmt: skip
+    assert faults(page, "code-again-reloaded") == []
+    page.keyboard.type("AB12CD")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("form[data-retype]", state="detached", timeout=10_000)
+    assert page.inner_text(".notice--success") == "You are checked in."
+    made = CheckIn.objects.get()
+    assert (made.method, made.verdict, made.retypes) == ("code", "accepted", 1)
+
+
 def test_a_reviewer_approves_and_rejects_in_place(
     browser: Any, live_server: Any, town: Town
 ) -> None:

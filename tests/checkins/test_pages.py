@@ -43,8 +43,8 @@ def come(seat: Seat, **changed: object) -> CheckIn:
     assert seat.member is not None
     with unit_of_work(seat.member, now=START):
         return check_in(
-            actor=seat.member, seat_id=seat.pk, kind="in", occurred_at=None, code="",
-            **{"now": START, **INSIDE, **changed},  # type: ignore[arg-type]
+            actor=seat.member, seat_id=seat.pk, kind="in", occurred_at=None,
+            **{"now": START, "code": "", **INSIDE, **changed},  # type: ignore[arg-type]
         ).checkin  # fmt: skip
 
 
@@ -141,6 +141,19 @@ def test_credits_and_waiting_hours_are_told(client: Client, town: Town, seat: Se
     page = shown(client)
     assert "1 h 30 min waiting to be approved" in page
     assert "0.00" in page
+
+
+def test_a_mistyped_code_can_be_typed_again(client: Client, seat: Seat) -> None:
+    checkin = come(seat, lat=None, lon=None, accuracy_m=None, code="AB12CE")
+    with time_machine.travel(START + timedelta(minutes=1), tick=False):
+        page = shown(client)
+        assert f'data-retype="{checkin.pk}"' in page
+        assert "Your time is noted: only type the code again." in page
+    with time_machine.travel(START + timedelta(minutes=16), tick=False):
+        assert "data-retype" not in shown(client)
+    with time_machine.travel(START + timedelta(minutes=1), tick=False):
+        CheckIn.objects.update(reasons=["weak_position"])
+        assert "data-retype" not in shown(client)
 
 
 def test_with_no_shift_it_says_what_to_do(client: Client, town: Town) -> None:
