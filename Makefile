@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 PORT ?= 8000
 SIZE ?= town
+WORKERS ?= 2
 BIN = $(VENV)/bin
 RUN = $(BIN)/python manage.py
 .PHONY: demo test serve lint bench env dev-env messages
@@ -31,7 +32,7 @@ serve: env
 	$(RUN) migrate -v 0
 	$(RUN) serve --port $(PORT)
 test: dev-env
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 lint: dev-env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils import translation
 from django.utils.translation.reloader import translation_file_changed
 from rest_framework.test import APIClient
 
@@ -96,6 +97,12 @@ def no_error_logs(request: pytest.FixtureRequest) -> Iterator[None]:
     logging.getLogger().removeHandler(handler)
     if request.node.get_closest_marker("expects_errors") is None:
         assert handler.records == []
+
+
+@pytest.fixture(autouse=True)
+def no_language_left() -> None:
+    """Forget the language that the test before was answered in: requests leave theirs behind."""
+    translation.deactivate()
 
 
 @pytest.fixture
