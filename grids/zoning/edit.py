@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .fabric import weave
+from .fabric import Fabric, weave
 from .plan import CellKey
 from .problem import Band, Building, BuildingId, Options, ProblemError, Street
 from .regions import crossings
@@ -67,6 +67,18 @@ def prepare(
     """Return the neighbour graph of a town, the same by which `draw_cells` draws."""
     options = options or Options()
     fabric = weave(buildings, streets, options)
+    return neighbours_of(buildings, fabric, band=band, options=options)
+
+
+def neighbours_of(
+    buildings: Sequence[Building],
+    fabric: Fabric,
+    *,
+    band: Band | None = None,
+    options: Options | None = None,
+) -> Neighbours:
+    """Return the neighbour graph of a town whose fabric is woven."""
+    options = options or Options()
     ways = [(k.one, k.two) for k in crossings(fabric, band=band or Band(), options=options)]
     around: list[list[int]] = [[] for _ in buildings]
     same: dict[int, tuple[int, ...]] = {}
@@ -93,7 +105,8 @@ def prepare(
 class Effect:
     """Hold what a move does to one cell; `pieces` are contiguous parts, 0 of an empty cell.
 
-    `stranded` are the buildings outside the piece with most households.
+    `stranded` are the buildings outside the piece with most households; `cut_off` those of them
+    that the move parts from it: not what was apart before, nor what borders no building at all.
     """
 
     key: CellKey
@@ -108,6 +121,7 @@ class Effect:
     excess: int
     """Households above the band if positive, below if negative, 0 inside."""
     stranded: tuple[BuildingId, ...] = ()
+    cut_off: tuple[BuildingId, ...] = ()
 
     @property
     def contiguous(self) -> bool:
@@ -190,7 +204,7 @@ def check_move(
         cells=effects,
         buildings_moved=len(real),
         households_moved=sum(neighbours.dwellings[i] for i in real),
-        broken=tuple(e.key for e in effects if e.pieces > max(1, e.pieces_before)),
+        broken=tuple(e.key for e in effects if e.cut_off),
         leaving=tuple(e.key for e in effects if e.in_band_before and e.buildings and not e.in_band),
         emptied=tuple(e.key for e in effects if e.buildings_before and not e.buildings),
         parted=tuple(sorted(parted, key=repr)),
@@ -204,21 +218,35 @@ def _effect(
 ) -> Effect:
     homes = neighbours.dwellings
     was, now = sum(homes[i] for i in before), sum(homes[i] for i in after)
-    bits = _pieces(neighbours, after)
-    bits.sort(key=lambda bit: -sum(homes[i] for i in bit))
+    old, bits = (_heaviest_first(neighbours, nodes) for nodes in (before, after))
+    apart = {i for bit in old[1:] for i in bit}
+    torn = [bit for bit in bits[1:] if not (apart.issuperset(bit) or _alone(neighbours, bit))]
     return Effect(
         key=key,
         households_before=was,
         households=now,
         buildings_before=len(before),
         buildings=len(after),
-        pieces_before=len(_pieces(neighbours, before)),
+        pieces_before=len(old),
         pieces=len(bits),
         in_band_before=band.holds(was),
         in_band=band.holds(now),
         excess=max(0, now - band.max) or min(0, now - band.min),
         stranded=tuple(neighbours.ids[i] for bit in bits[1:] for i in bit),
+        cut_off=tuple(neighbours.ids[i] for bit in torn for i in bit),
     )
+
+
+def _heaviest_first(neighbours: Neighbours, nodes: list[int]) -> list[list[int]]:
+    bits = _pieces(neighbours, nodes)
+    bits.sort(key=lambda bit: (-sum(neighbours.dwellings[i] for i in bit), -len(bit)))
+    return bits
+
+
+def _alone(neighbours: Neighbours, piece: list[int]) -> bool:
+    """Tell whether a piece borders no other building: nowhere does it hang better."""
+    inside = set(piece)
+    return all(inside.issuperset(neighbours.around[i]) for i in piece)
 
 
 def _pieces(neighbours: Neighbours, nodes: Iterable[int]) -> list[list[int]]:

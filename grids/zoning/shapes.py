@@ -44,15 +44,15 @@ def draw(
     order = np.argsort(owner, kind="stable")
     starts = np.searchsorted(owner[order], np.arange(len(cells)))
     groups = np.split(fabric.cells[order], starts[1:])
-    ground = np.array([_dissolve(group) for group in groups], dtype=object)
+    ground = np.array([dissolve(group) for group in groups], dtype=object)
     rough = shapely.intersection(ground, land)
-    tidy = _one_piece(rough, fabric, cell_of)
+    tidy = one_piece(rough, fabric, cell_of)
     round_ = _fill_bays(tidy, ground, margin_m)
     smooth = _smooth(round_, fabric, cell_of)
-    return _open_holes([_areal(shape) for shape in smooth], fabric, cell_of)
+    return _open_holes([areal(shape) for shape in smooth], fabric, cell_of)
 
 
-def _dissolve(patches: NDArray[Any]) -> BaseGeometry:
+def dissolve(patches: NDArray[Any]) -> BaseGeometry:
     """Return patches as one shape, by slower ways where vertices nearly coincide."""
     valid = shapely.make_valid(patches)
     ways: list[Callable[[], BaseGeometry]] = [
@@ -88,7 +88,7 @@ def _land(
     return shapely.simplify(land, 1.0)
 
 
-def _one_piece(shapes: NDArray[Any], fabric: Fabric, cell_of: NDArray[np.int64]) -> NDArray[Any]:
+def one_piece(shapes: NDArray[Any], fabric: Fabric, cell_of: NDArray[np.int64]) -> NDArray[Any]:
     """Give away each fragment without an own building to the neighbour it borders most."""
     homes: list[list[BaseGeometry]] = []
     loose: list[tuple[int, BaseGeometry]] = []
@@ -233,7 +233,7 @@ def _strips(ring: Polygon, outer: Polygon) -> list[BaseGeometry]:
     return list(shapely.buffer(ways, STRIP_M / 2, cap_style="square"))
 
 
-def _areal(shape: BaseGeometry) -> Polygon | MultiPolygon:
+def areal(shape: BaseGeometry) -> Polygon | MultiPolygon:
     """Return only the areas of a shape."""
     parts = [p for p in shapely.get_parts(shape) if isinstance(p, Polygon) and not p.is_empty]
     return parts[0] if len(parts) == 1 else MultiPolygon(parts)

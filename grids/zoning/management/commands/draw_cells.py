@@ -12,7 +12,7 @@ from common.errors import DomainError
 from common.unit_of_work import unit_of_work
 from grids.places.models import Community
 from grids.places.plans import publish_plan
-from grids.zoning.services import code_of, draw_community, report, save_drawing
+from grids.zoning.services import codes_of, draw_community, report, save_drawing
 
 
 class Command(BaseCommand):
@@ -57,6 +57,7 @@ class Command(BaseCommand):
         if options["json"]:
             text = json.dumps(found, ensure_ascii=False, indent=1)
             options["json"].write_text(text, encoding="utf-8")
+        codes = codes_of(community=community, drawing=drawing)
         measures = drawing.measures
         self.stdout.write(
             f"{community.name}: {measures.cells} cells for {measures.households} households, "
@@ -67,4 +68,4 @@ class Command(BaseCommand):
         )
         for cell in drawing.cells:
             if not cell.in_band:
-                self.stdout.write(f"  {code_of(cell.code)}: {cell.households} – {cell.detail}")
+                self.stdout.write(f"  {codes[cell.code]}: {cell.households} – {cell.detail}")
