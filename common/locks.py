@@ -1,7 +1,7 @@
 """Row locks in the one written order.
 
-idempotency key → members → shifts → seats → offers' slots → hour logs → accounts → topics,
-each by id; the community row only when its settings change.
+idempotency key → members → chat groups → shifts → seats → offers' slots → hour logs →
+accounts → topics, each by id; the community row only when its settings change.
 """
 
 from collections.abc import Iterable

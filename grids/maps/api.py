@@ -12,7 +12,11 @@ from rest_framework.response import Response
 from common.api import Endpoint, FiniteField, IdField
 from common.errors import NotFound
 from common.pagination import ByIdPagination
+from common.unit_of_work import UnitOfWork
 from grids.maps import queries
+from grids.people.backends import member_of
+from grids.people.group_api import GroupAnswer, GroupName, group_data
+from grids.people.services import create_group
 from grids.places import index
 from grids.places.models import Cell
 from grids.places.queries import published_shapes
@@ -93,6 +97,12 @@ class _CellQuery(serializers.Serializer[Any]):
     community = IdField()
 
 
+class NewGroup(GroupName):
+    """A chat group to open."""
+
+    community = IdField()
+
+
 class CellList(Endpoint):
     """The published cells of a community and all below it."""
 
@@ -111,6 +121,26 @@ class CellList(Endpoint):
         ).select_related("community")
         features = queries.cell_features(queries.shapes_under(community), virtual)
         return Response(queries.collection(features))
+
+    @extend_schema(
+        tags=["places"],
+        summary="Open a chat group",
+        request=NewGroup,
+        responses={201: GroupAnswer},
+        examples=[
+            OpenApiExample("a group", {"community": 2, "name": "广场舞群"}, request_only=True)
+        ],
+    )
+    def post(self, request: HttpRequest) -> Response:
+        """Open a chat group (a virtual cell) in a community that you are captain of."""
+        body, actor = self.read(NewGroup), member_of(self.request)
+        community = queries.community_visible_to(actor, pk=body["community"])
+
+        def service(work: UnitOfWork) -> tuple[int, Any]:
+            cell = create_group(community=community, name=body["name"], actor=actor, now=work.now)
+            return 201, group_data(cell, led=True)
+
+        return self.write(service)
 
 
 class _PointQuery(serializers.Serializer[Any]):

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from shapely import from_wkb, set_precision
 from shapely.geometry import mapping
 
 from common.errors import NotFound
 from grids.people.models import Member
-from grids.people.queries import captains_of, communities_of
+from grids.people.queries import captain_data, captains_of, towns_of
 from grids.places.models import Cell, CellShape, Community
 from grids.places.queries import published_shapes
 
@@ -19,11 +19,7 @@ _MICRODEGREE = 1e-6
 
 def communities_visible_to(actor: Member | AnonymousUser) -> QuerySet[Community]:
     """Return the whole towns (trees) that the actor lives or holds a role in."""
-    roots = {path.split("/")[1] for path in communities_of(actor).values_list("path", flat=True)}
-    condition = Q(pk__in=[])
-    for root in roots:
-        condition |= Q(path__startswith=f"/{root}/")
-    return Community.objects.filter(condition)
+    return towns_of(actor)
 
 
 def community_visible_to(actor: Member | AnonymousUser, **lookup: Any) -> Community:
@@ -57,20 +53,18 @@ def _feature(cell: Cell, shape: CellShape | None, captain: Member | None) -> dic
     if shape is not None:
         rounded = set_precision(from_wkb(bytes(shape.geometry)), _MICRODEGREE)
         geometry = mapping(rounded)
-    return {
-        "type": "Feature",
+    properties = {
         "id": cell.pk,
-        "geometry": geometry,
-        "properties": {
-            "id": cell.pk,
-            "code": cell.code,
-            "name": cell.name or cell.code,
-            "kind": cell.kind,
-            "community": cell.community_id,
-            "households": shape.households if shape is not None else None,
-            "captain": {"id": captain.pk, "name": captain.display_name} if captain else None,
-        },
+        "code": cell.code,
+        "name": cell.name or cell.code,
+        "kind": cell.kind,
+        "community": cell.community_id,
+        "households": shape.households if shape is not None else None,
+        "captain": captain_data(captain),
     }
+    if cell.kind == Cell.Kind.VIRTUAL:
+        properties["members"] = cell.group_size
+    return {"type": "Feature", "id": cell.pk, "geometry": geometry, "properties": properties}
 
 
 def collection(features: Sequence[dict[str, Any]]) -> dict[str, Any]:

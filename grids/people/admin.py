@@ -67,11 +67,13 @@ class MemberAdmin(LinliAdmin[Member]):
 class RoleAdmin(LinliAdmin[Role]):
     """Grants and ends roles by the services; a role is never edited."""
 
-    list_display = ("member", "kind", "community", "cell", "organisation", "starts_on", "ends_on")
+    list_display = (
+        "member", "kind", "community", "cell", "organisation", "building", "starts_on", "ends_on",
+    )  # fmt: skip
     list_filter = ("kind",)
-    list_select_related = ("member", "community", "cell", "organisation")
+    list_select_related = ("member", "community", "cell", "organisation", "building")
     search_fields = ("member__display_name", "member__phone")
-    raw_id_fields = ("member", "cell", "organisation")
+    raw_id_fields = ("member", "cell", "organisation", "building")
     actions = ("end_roles",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -86,6 +88,7 @@ class RoleAdmin(LinliAdmin[Role]):
             community=obj.community,
             cell=obj.cell,
             organisation=obj.organisation,
+            building=obj.building,
             starts_on=obj.starts_on,
             ends_on=obj.ends_on,
         )

@@ -54,6 +54,7 @@ class RoleAnswer(serializers.Serializer[Any]):
     community = serializers.IntegerField(allow_null=True)
     cell = serializers.IntegerField(allow_null=True)
     organisation = serializers.IntegerField(allow_null=True)
+    building = serializers.IntegerField(allow_null=True)
     scope = serializers.CharField(help_text="The name of what the role is over.")
     starts_on = serializers.DateField()
     ends_on = serializers.DateField(allow_null=True)
@@ -67,6 +68,10 @@ class MeAnswer(serializers.Serializer[Any]):
     large_text = serializers.BooleanField()
     community = PlaceAnswer(allow_null=True)
     roles = RoleAnswer(many=True)
+    cells = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="id, code, name, kind, captain: where the member lives, then chat groups.",
+    )
     account = serializers.DictField(
         required=False, help_text="id, balance, held, available; from the time bank."
     )

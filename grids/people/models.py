@@ -124,15 +124,24 @@ class ApiToken(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
 
+def _one_of(*fields: str) -> Q:
+    """Demand that exactly one of these columns is set."""
+    condition = Q()
+    for chosen in fields:
+        condition |= Q(**{f"{field}__isnull": field != chosen for field in fields})
+    return condition
+
+
 class Role(models.Model):
     """What a member may do, where, and from when to when.
 
-    Exactly one scope: a community (with its subtree), a cell, or an organisation (a partner is
-    a profile of an organisation). `ends_on` is the last day it holds.
+    Exactly one scope: a community (with its subtree), a cell, an organisation (a partner is a
+    profile of an organisation), or a building. `ends_on` is the last day it holds.
     """
 
     class Kind(models.TextChoices):
         CAPTAIN = "captain", _("Grid captain")
+        BUILDING_CAPTAIN = "building_captain", _("Building captain")
         DISPATCHER = "dispatcher", _("Dispatcher")
         REVIEWER = "reviewer", _("Reviewer")
         BOOKKEEPER = "bookkeeper", _("Bookkeeper")
@@ -153,6 +162,9 @@ class Role(models.Model):
     organisation = models.ForeignKey(
         Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="roles"
     )
+    building = models.ForeignKey(
+        Building, null=True, blank=True, on_delete=models.PROTECT, related_name="roles"
+    )
     starts_on = models.DateField()
     ends_on = models.DateField(null=True, blank=True)
 
@@ -160,9 +172,7 @@ class Role(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="role_has_one_scope",
-                condition=Q(community__isnull=False, cell__isnull=True, organisation__isnull=True)
-                | Q(community__isnull=True, cell__isnull=False, organisation__isnull=True)
-                | Q(community__isnull=True, cell__isnull=True, organisation__isnull=False),
+                condition=_one_of("community", "cell", "organisation", "building"),
             )
         ]
 
@@ -170,9 +180,9 @@ class Role(models.Model):
         return f"{self.get_kind_display()} · {self.scope}"
 
     @property
-    def scope(self) -> Community | Cell | Organisation:
+    def scope(self) -> Community | Cell | Organisation | Building:
         """The one thing that this role is over."""
-        found = self.community or self.cell or self.organisation
+        found = self.community or self.cell or self.organisation or self.building
         assert found is not None  # role_has_one_scope
         return found
 
@@ -231,3 +241,36 @@ class Consent(models.Model):
                 name="one_open_consent_per_purpose",
             )
         ]
+
+
+class GroupMember(models.Model):
+    """A member of a chat group (a virtual cell); `left_at` ends it, and the row stays."""
+
+    cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="group_members")
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="groups")
+    joined_at = models.DateTimeField()
+    left_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cell", "member"], condition=Q(left_at__isnull=True), name="in_a_group_once"
+            )
+        ]
+
+
+class Estate(models.Model):
+    """What a property firm looks after: a cell of kind estate, drawn over the geographic ones."""
+
+    cell = models.OneToOneField(Cell, on_delete=models.PROTECT, related_name="estate")
+    firm = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="estates")
+
+    def __str__(self) -> str:
+        return str(self.cell)
+
+
+class EstateBuilding(models.Model):
+    """A building belongs to at most one estate; the rows go when the estate retires."""
+
+    estate = models.ForeignKey(Estate, on_delete=models.CASCADE, related_name="buildings")
+    building = models.OneToOneField(Building, on_delete=models.PROTECT, related_name="in_estate")

@@ -175,6 +175,7 @@ def me(request: HttpRequest) -> HttpResponse:
         "form": form,
         "roles": rules.roles_of(member),
         "purposes": _purposes(member),
+        "cells": queries.cells_data(member),
         **queries.proxies_of(member),
     }
     return render(request, "people/me.html", context, status=status)

@@ -10,13 +10,14 @@ from django.db.models import Q, QuerySet
 from common import clock
 from common.errors import NotFound
 from grids.people import registries
-from grids.people.models import Consent, Member, Organisation, Proxy, Role
+from grids.people.models import Consent, GroupMember, Member, Organisation, Proxy, Role
 from grids.people.rules import Kind, holds_on, roles_of, today
 from grids.places.models import Cell, Community
 
 # Those whose duty needs the names and phones of the people they look after.
 SEES_MEMBERS = {
     Kind.CAPTAIN,
+    Kind.BUILDING_CAPTAIN,
     Kind.DISPATCHER,
     Kind.REVIEWER,
     Kind.BOOKKEEPER,
@@ -41,7 +42,10 @@ def members_visible_to(actor: Member | AnonymousUser) -> QuerySet[Member]:
             path = role.community.path
             seen |= Q(community__path__startswith=path) | Q(home__community__path__startswith=path)
         elif role.cell_id is not None:
-            seen |= Q(home__cell=role.cell_id)
+            in_group = GroupMember.objects.filter(cell=role.cell_id, left_at=None).values("member")
+            seen |= Q(home__cell=role.cell_id) | Q(pk__in=in_group)
+        elif role.building_id is not None:
+            seen |= Q(home=role.building_id)
     return Member.objects.filter(seen)
 
 
@@ -73,6 +77,104 @@ def communities_of(actor: Member | AnonymousUser) -> QuerySet[Community]:
     for path in paths:
         wanted |= Q(path__startswith=path)
     return Community.objects.filter(wanted)
+
+
+def towns_of(actor: Member | AnonymousUser) -> QuerySet[Community]:
+    """Return the whole towns (trees) that the actor lives or holds a role in."""
+    if not isinstance(actor, Member):
+        return Community.objects.none()
+    if actor.is_superuser:
+        return Community.objects.all()
+    condition = Q(pk__in=[])
+    for root in {path.split("/")[1] for path in _paths_of(actor)}:
+        condition |= Q(path__startswith=f"/{root}/")
+    return Community.objects.filter(condition)
+
+
+def cell_visible_to(actor: Member, cell_id: int) -> Cell:
+    """Return a cell of the actor's towns that still stands, or raise NotFound."""
+    cells = Cell.objects.filter(pk=cell_id, retired_at=None, community__in=towns_of(actor))
+    found = cells.select_related("community").first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def group_of_link(actor: Member, key: str) -> Cell:
+    """Return the group that an invitation link is for, in the actor's towns, or raise NotFound."""
+    found = cell_of_link(key)
+    if found is None or found.kind != Cell.Kind.VIRTUAL:
+        raise NotFound
+    return cell_visible_to(actor, found.pk)
+
+
+def cell_of_link(key: str) -> Cell | None:
+    """Return the cell that an invitation link or a poster is for; whoever has it may know."""
+    # PostgreSQL refuses to look for a NUL byte.
+    if "\x00" in key:
+        return None
+    cells = Cell.objects.filter(join_key=key, retired_at=None)
+    return cells.select_related("community").first()
+
+
+def neighbours_of(cell: Cell) -> QuerySet[Member]:
+    """Return the members of the cell's community: its captain may let them into a group."""
+    path = cell.community.path
+    near = Q(community__path__startswith=path) | Q(home__community__path__startswith=path)
+    return Member.objects.filter(near, is_active=True, erased_at=None)
+
+
+def group_members(cell: Cell) -> QuerySet[GroupMember]:
+    """Return who is in a group now, with their names; for those who lead it."""
+    rows = GroupMember.objects.filter(cell=cell, left_at=None).select_related("member")
+    return rows.order_by("member__display_name", "pk")
+
+
+def groups_of(member: Member) -> list[Cell]:
+    """Return the chat groups that the member is in."""
+    inside = member.groups.filter(left_at=None).values("cell")
+    return list(Cell.objects.filter(pk__in=inside).select_related("community").order_by("pk"))
+
+
+def groups_led_by(actor: Member) -> list[Cell]:
+    """Return the chat groups whose captain or administrator the actor is."""
+    wanted = Q(pk__in=[])
+    for role in roles_of(actor):
+        if role.kind not in {Kind.CAPTAIN, Kind.ADMINISTRATOR}:
+            continue
+        if role.community is not None:
+            wanted |= Q(community__path__startswith=role.community.path)
+        elif role.cell_id is not None:
+            wanted |= Q(pk=role.cell_id)
+    groups = Cell.objects.filter(wanted, kind=Cell.Kind.VIRTUAL, retired_at=None)
+    return list(groups.select_related("community").order_by("community__path", "code"))
+
+
+def cells_of(member: Member) -> list[Cell]:
+    """Return the cell that the member lives in, if it is drawn, then their chat groups."""
+    home = member.home.cell if member.home is not None else None
+    return ([home] if home is not None else []) + groups_of(member)
+
+
+def cells_data(member: Member) -> list[dict[str, Any]]:
+    """Return the member's cells as `GET /api/v1/me` shows them."""
+    cells = cells_of(member)
+    captains = captains_of(cells)
+    return [
+        {
+            "id": cell.pk,
+            "code": cell.code,
+            "name": str(cell),
+            "kind": str(cell.kind),
+            "captain": captain_data(captains.get(cell.pk)),
+        }
+        for cell in cells
+    ]
+
+
+def captain_data(captain: Member | None) -> dict[str, Any] | None:
+    """Return {id, name} of a captain: their neighbours may know who it is, not the phone."""
+    return {"id": captain.pk, "name": captain.display_name} if captain else None
 
 
 def _paths_of(actor: Member) -> set[str]:
@@ -174,6 +276,7 @@ def me(member: Member) -> dict[str, Any]:
         "large_text": member.large_text,
         "community": {"id": community.pk, "name": community.name} if community else None,
         "roles": [role_data(role) for role in roles_of(member)],
+        "cells": cells_data(member),
     }
 
 
@@ -185,6 +288,7 @@ def role_data(role: Role) -> dict[str, Any]:
         "community": role.community_id,
         "cell": role.cell_id,
         "organisation": role.organisation_id,
+        "building": role.building_id,
         "scope": str(role.scope),
         "starts_on": role.starts_on.isoformat(),
         "ends_on": role.ends_on.isoformat() if role.ends_on else None,
@@ -207,7 +311,7 @@ def personal_data(member: Member) -> dict[str, Any]:
             "roles": [
                 role_data(role)
                 for role in member.roles.select_related(
-                    "community", "cell", "organisation"
+                    "community", "cell", "organisation", "building"
                 ).order_by("pk")
             ],
         },
@@ -222,5 +326,8 @@ def personal_data(member: Member) -> dict[str, Any]:
         ),
         "proxies": list(member.proxies.order_by("pk").values("proxy", "starts_on", "ends_on")),
         "acts_for": list(member.acts_for.order_by("pk").values("member", "starts_on", "ends_on")),
+        "groups": list(
+            member.groups.order_by("pk").values("cell", "cell__name", "joined_at", "left_at")
+        ),
         "tokens": list(member.tokens.order_by("pk").values("label", *stamps)),
     }

@@ -10,7 +10,7 @@ from django.utils import timezone
 from common import clock
 from common.errors import NotAllowed
 from grids.people.models import Member, Organisation, Proxy, Role
-from grids.places.models import Cell, Community
+from grids.places.models import Building, Cell, Community
 
 Kind = Role.Kind
 
@@ -38,7 +38,7 @@ def roles_of(member: Member | AnonymousUser) -> list[Role]:
     if kept is None:
         kept = list(
             Role.objects.filter(holds_on(today()), member=member).select_related(
-                "community", "cell__community", "organisation__community"
+                "community", "cell__community", "organisation__community", "building__community"
             )
         )
         member._roles_today = kept  # type: ignore[attr-defined]
@@ -63,17 +63,21 @@ def has_role(
     community: Community | None = None,
     cell: Cell | None = None,
     organisation: Organisation | None = None,
+    building: Building | None = None,
 ) -> bool:
     """Say whether `member` holds one of `kinds` over what is named.
 
-    A community role covers its whole subtree, the cells and organisations in it included; a
-    cell role covers that cell; an organisation role that organisation.
+    A community role covers its whole subtree, with the cells, organisations and buildings in it;
+    a cell role covers that cell, an organisation role that organisation, a building role that
+    building.
     """
     wanted = set(kinds)
     if cell is not None and community is None:
         community = cell.community
     if organisation is not None and community is None:
         community = organisation.community
+    if building is not None and community is None:
+        community = building.community
     for role in roles_of(member):
         if role.kind not in wanted:
             continue
@@ -82,6 +86,9 @@ def has_role(
                 return True
         elif role.cell_id is not None:
             if cell is not None and role.cell_id == cell.pk:
+                return True
+        elif role.building_id is not None:
+            if building is not None and role.building_id == building.pk:
                 return True
         elif organisation is not None and role.organisation_id == organisation.pk:
             return True
@@ -114,6 +121,7 @@ def administers(
     community: Community | None = None,
     cell: Cell | None = None,
     organisation: Organisation | None = None,
+    building: Building | None = None,
 ) -> bool:
     """Say whether `actor` manages people there: an administrator above it, or the platform's.
 
@@ -121,10 +129,15 @@ def administers(
     """
     if actor is None or (actor.is_superuser and actor.is_active):
         return True
-    if community is None and cell is None and organisation is None:
+    if community is None and cell is None and organisation is None and building is None:
         return False
     return has_role(
-        actor, {Kind.ADMINISTRATOR}, community=community, cell=cell, organisation=organisation
+        actor,
+        {Kind.ADMINISTRATOR},
+        community=community,
+        cell=cell,
+        organisation=organisation,
+        building=building,
     )
 
 
@@ -140,3 +153,16 @@ def cells_led(actor: Member, *, community: Community) -> frozenset[int] | None:
         and role.cell_id is not None
         and role.cell.community_id == community.pk
     )
+
+
+def leads_groups(actor: Member | None, *, community: Community, cell: Cell | None = None) -> bool:
+    """Say whether `actor` opens chat groups in `community`, or leads this one: its captain too."""
+    if administers(actor, community=community):
+        return True
+    return actor is not None and has_role(actor, {Kind.CAPTAIN}, community=community, cell=cell)
+
+
+def require_lead(actor: Member | None, cell: Cell) -> None:
+    """Raise NotAllowed unless `actor` leads this chat group."""
+    if not leads_groups(actor, community=cell.community, cell=cell):
+        raise NotAllowed

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from grids.people import api, pages
+from grids.people import api, group_api, group_pages, pages
 
 app_name = "people"
 urlpatterns: list[URLPattern] = [
@@ -15,6 +15,15 @@ urlpatterns: list[URLPattern] = [
     path("me/proxies/<id:proxy_id>/end/", pages.end_proxy, name="end-proxy"),
     path("me/data/", pages.my_data, name="my-data"),
     path("me/delete/", pages.delete_me, name="delete-me"),
+    path("cells/", group_pages.my_cells, name="cells"),
+    path("cells/<id:cell_id>/", group_pages.cell_page, name="cell"),
+    path("cells/<id:cell_id>/rename/", group_pages.rename, name="cell-rename"),
+    path("cells/<id:cell_id>/link/", group_pages.renew_link, name="cell-link"),
+    path("cells/<id:cell_id>/close/", group_pages.close, name="cell-close"),
+    path("cells/<id:cell_id>/leave/", group_pages.leave, name="cell-leave"),
+    path("cells/<id:cell_id>/add/", group_pages.add, name="cell-add"),
+    path("cells/<id:cell_id>/remove/", group_pages.remove, name="cell-remove"),
+    path("join/<str:key>/", group_pages.join, name="join"),
     # Before Django's own, which would ask for a password.
     path("admin/login/", pages.admin_sign_in, name="admin-sign-in"),
 ]
@@ -23,4 +32,9 @@ api_urlpatterns: list[URLPattern] = [
     path("auth/tokens", api.Tokens.as_view(), name="auth-tokens"),
     path("me", api.Me.as_view(), name="me"),
     path("me/export", api.MyExport.as_view(), name="me-export"),
+    path("cells/join", group_api.JoinGroup.as_view()),
+    path("cells/<id:cell_id>", group_api.Group.as_view()),
+    path("cells/<id:cell_id>/leave", group_api.LeaveGroup.as_view()),
+    path("cells/<id:cell_id>/members", group_api.GroupMembers.as_view()),
+    path("cells/<id:cell_id>/members/<id:member_id>", group_api.GroupMemberOne.as_view()),
 ]

@@ -1,11 +1,21 @@
 """Communities, their buildings and streets, and the cells drawn over them."""
 
+import secrets
 from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from phonenumber_field.modelfields import PhoneNumberField
+
+# As many as a chat group holds.
+GROUP_MOST = 500
+
+
+def new_join_key() -> str:
+    """Make the secret part of a cell's invitation link."""
+    return secrets.token_urlsafe(12)
 
 
 class Community(models.Model):
@@ -13,6 +23,8 @@ class Community(models.Model):
 
     `path` is "/1/4/9/", ids from the root to this row, so that a subtree is one prefix query.
     Settings that a council may change stand here; money and hours never do.
+    `ground_version` counts the imports of buildings and streets: what is drawn of them is kept
+    until it changes.
     """
 
     class Level(models.TextChoices):
@@ -32,6 +44,8 @@ class Community(models.Model):
     band_max = models.PositiveIntegerField(default=500)
     least_rest_minutes = models.PositiveIntegerField(default=60)
     auto_approve_hours = models.BooleanField(default=False)
+    office_phone = PhoneNumberField(null=True, blank=True, help_text=_("Printed on posters"))
+    ground_version = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name_plural = "communities"
@@ -91,20 +105,32 @@ class Street(models.Model):
 
 
 class Cell(models.Model):
-    """A grid cell's identity: code, name and history outlive every redrawing of its shape."""
+    """A grid cell's identity: code, name and history outlive every redrawing of its shape.
+
+    `join_key` is the secret in its invitation link. `group_size` counts the members of a chat
+    group, so that the database itself keeps the limit; the other kinds have their residents.
+    """
 
     class Kind(models.TextChoices):
         GEOGRAPHIC = "geographic", _("On the map")
         VIRTUAL = "virtual", _("Chat group")
+        ESTATE = "estate", _("Estate of a property firm")
 
     community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="cells")
     code = models.CharField(max_length=40)
     name = models.CharField(max_length=120, blank=True)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.GEOGRAPHIC)
     retired_at = models.DateTimeField(null=True, blank=True)
+    join_key = models.CharField(max_length=22, unique=True, default=new_join_key, editable=False)
+    group_size = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["community", "code"], name="cell_code_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["community", "code"], name="cell_code_once"),
+            models.CheckConstraint(
+                condition=models.Q(group_size__lte=GROUP_MOST), name="group_size_limit"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.code

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 from shapely import to_wkb
 
@@ -135,6 +136,7 @@ def _upsert(
             update_fields=fields,
         )
         progress(len(batch))
+    Community.objects.filter(pk=community.pk).update(ground_version=F("ground_version") + 1)
     changed = sum(row.source_id in known for row in made)
     result = Imported(added=len(made) - changed, changed=changed)
     current().audit(

@@ -73,10 +73,11 @@ def test_me_is_as_the_contract_says(signed: APIClient, member: Member) -> None:
         "roles": [
             {
                 "id": role.pk, "kind": "captain", "community": member.community_id, "cell": None,
-                "organisation": None, "scope": "河东社区", "starts_on": "2020-01-01",
-                "ends_on": None,
+                "organisation": None, "building": None, "scope": "河东社区",
+                "starts_on": "2020-01-01", "ends_on": None,
             }
         ],
+        "cells": [],
         "account": {"id": 9, "balance": "1.50", "of": member.pk},
     }  # fmt: skip
 

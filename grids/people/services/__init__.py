@@ -1,6 +1,25 @@
 """Verbs about people: each needs an open unit of work (see docs/one-write.md)."""
 
 from grids.people.services.erasure import erase_member
+from grids.people.services.estates import (
+    InAnotherEstate,
+    change_estate,
+    create_estate,
+    retire_estate,
+)
+from grids.people.services.groups import (
+    GroupFull,
+    InGroup,
+    NotInGroup,
+    add_to_group,
+    create_group,
+    join_group,
+    leave_group,
+    remove_from_group,
+    rename_group,
+    renew_link,
+    retire_group,
+)
 from grids.people.services.members import ImportRefused, import_members
 from grids.people.services.profile import (
     give_consent,
@@ -24,16 +43,31 @@ from grids.people.services.sign_in import (
 __all__ = [
     "CODE_LIVES",
     "CodeExpired",
+    "GroupFull",
     "ImportRefused",
+    "InAnotherEstate",
+    "InGroup",
+    "NotInGroup",
     "WrongCode",
     "add_proxy",
+    "add_to_group",
+    "change_estate",
+    "create_estate",
+    "create_group",
     "end_proxy",
     "erase_member",
     "give_consent",
     "grant_role",
     "import_members",
     "issue_token",
+    "join_group",
+    "leave_group",
+    "remove_from_group",
+    "rename_group",
+    "renew_link",
     "request_code",
+    "retire_estate",
+    "retire_group",
     "revoke_role",
     "revoke_token",
     "set_language",

@@ -22,6 +22,7 @@ from grids.people.models import (
     Proxy,
     Role,
 )
+from grids.people.services.groups import leave_all_groups
 from grids.people.services.profile import locked_member
 from realtime import registry
 
@@ -37,6 +38,7 @@ def erase_member(*, member: Member, actor: Member | None, now: datetime) -> Memb
     if not own and not rules.administers(actor, community=member.community):
         raise NotAllowed
     member = locked_member(member.pk)
+    leave_all_groups(member=member, now=now)
     for erase in registries.erasers:
         erase(member, now)
     if member.phone:

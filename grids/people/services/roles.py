@@ -13,12 +13,13 @@ from common.unit_of_work import current
 from grids.people import rules
 from grids.people.models import Member, Organisation, Role
 from grids.people.services.profile import locked_member
-from grids.places.models import Cell, Community
+from grids.places.models import Building, Cell, Community
 from realtime import registry
 
 # What each kind can be over. An auditor of one cell or a captain of a shop would mean nothing.
 SCOPES: dict[str, set[str]] = {
     Role.Kind.CAPTAIN: {"community", "cell"},
+    Role.Kind.BUILDING_CAPTAIN: {"building"},
     Role.Kind.DISPATCHER: {"community", "cell", "organisation"},
     Role.Kind.REVIEWER: {"community", "cell"},
     Role.Kind.BOOKKEEPER: {"community", "organisation"},
@@ -47,6 +48,7 @@ def grant_role(
     community: Community | None = None,
     cell: Cell | None = None,
     organisation: Organisation | None = None,
+    building: Building | None = None,
     starts_on: date | None = None,
     ends_on: date | None = None,
 ) -> Role:
@@ -56,7 +58,12 @@ def grant_role(
     Raises NotAllowed, BadInput, RoleHeld.
     """
     work = current()
-    scope: dict[str, Any] = {"community": community, "cell": cell, "organisation": organisation}
+    scope: dict[str, Any] = {
+        "community": community,
+        "cell": cell,
+        "organisation": organisation,
+        "building": building,
+    }
     named = [name for name, thing in scope.items() if thing is not None]
     if kind not in SCOPES:
         raise BadInput({"kind": [gettext("There is no such role.")]})
@@ -65,7 +72,7 @@ def grant_role(
     starts_on = starts_on or rules.today()
     if ends_on is not None and ends_on < starts_on:
         raise BadInput({"ends_on": [gettext("The last day is before the first.")]})
-    if not rules.administers(actor, community=community, cell=cell, organisation=organisation):
+    if not rules.administers(actor, **scope):
         raise NotAllowed
     member = locked_member(member.pk)
     overlapping = Role.objects.filter(
@@ -91,7 +98,11 @@ def revoke_role(*, role: Role, actor: Member | None, now: datetime) -> None:
     """
     work = current()
     may = rules.administers(
-        actor, community=role.community, cell=role.cell, organisation=role.organisation
+        actor,
+        community=role.community,
+        cell=role.cell,
+        organisation=role.organisation,
+        building=role.building,
     )
     if not may and (actor is None or role.member_id != actor.pk):
         raise NotAllowed
@@ -115,6 +126,7 @@ def _plain(role: Role) -> dict[str, Any]:
         "community": role.community_id,
         "cell": role.cell_id,
         "organisation": role.organisation_id,
+        "building": role.building_id,
         "starts_on": role.starts_on.isoformat(),
         "ends_on": role.ends_on.isoformat() if role.ends_on else None,
     }
