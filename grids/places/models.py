@@ -59,6 +59,23 @@ class Community(models.Model):
         return self.name
 
 
+class Border(models.Model):
+    """A community's border; apart from `Community`, whose row every page reads."""
+
+    community = models.OneToOneField(Community, on_delete=models.CASCADE, related_name="border")
+    geometry = models.BinaryField(help_text="WKB, WGS84")
+
+
+class GeocodeAnswer(models.Model):
+    """What a geocoder said about an address, kept once for all; “nowhere” is one too."""
+
+    query = models.CharField(max_length=200, unique=True)
+    lat = models.FloatField(null=True)
+    lon = models.FloatField(null=True)
+    label = models.CharField(max_length=300, blank=True)
+    asked_at = models.DateTimeField(db_index=True)
+
+
 class Building(models.Model):
     """A building footprint; `cell` is the one of the published plan."""
 

@@ -1,10 +1,11 @@
 """Reading the map: subtrees, published shapes, and which cells are neighbours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db.models import Q, QuerySet
 from shapely import STRtree, from_wkb
 
+from grids.places.geojson import BorderRow
 from grids.places.models import CellPlan, CellShape, Community
 
 # About 30 m: borders that were simplified apart still count as shared.
@@ -51,3 +52,21 @@ def under(communities: Iterable[Community], field: str = "community") -> Q:
     for community in communities:
         condition |= Q(**{f"{field}__path__startswith": community.path})
     return condition
+
+
+def communities_named(community: Community, rows: Sequence[BorderRow]) -> list[Community | None]:
+    """Return whose border each row is: a code, else a name that only one has, under `community`.
+
+    A lone row that names nobody is `community`'s own.
+    """
+    below = list(subtree(community))
+    by_code = {one.code: one for one in below}
+    names: dict[str, list[Community]] = {}
+    for one in below:
+        names.setdefault(one.name, []).append(one)
+    by_name = {name: held[0] for name, held in names.items() if len(held) == 1}
+    found = [
+        by_code.get(row.source_id) or by_name.get(row.source_id) or by_name.get(row.name)
+        for row in rows
+    ]
+    return [community] if found == [None] else found

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from common.spreadsheets import safe_cell
 from common.unit_of_work import unit_of_work
 from grids.people.models import Household, Member, Proxy
 from grids.people.registries import erasers, export_parts, me_parts
@@ -27,7 +28,6 @@ from timebank.ledger.models import Account, Transfer
 from timebank.ledger.personal import erase
 from timebank.ledger.seals import seal_ledger, verify_proof
 from timebank.ledger.services import Move, OpenHolds, ensure_account, hold, post
-from timebank.ledger.statements import safe_cell
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,6 @@ from shapely import box, from_wkb
 
 from common.unit_of_work import unit_of_work
 from grids.places import index, plans
-from grids.places.datum import gcj02_to_wgs84, wgs84_to_gcj02
 from grids.places.models import Building, Cell, CellPlan
 from grids.places.queries import neighbouring_cells
 from realtime.models import Event
@@ -88,19 +87,6 @@ def test_a_draft_changes_nothing_and_publishing_does(
 def test_neighbours_share_a_border(town: Town) -> None:
     first, second = (cell.pk for cell in town.cells)
     assert neighbouring_cells([town.community]) == {first: {second}, second: {first}}
-
-
-@pytest.mark.parametrize(("lon", "lat"), [(116.404, 39.915), (122.42, 37.16), (104.7, 29.3)])
-def test_datum_round_trip_is_under_a_metre(lon: float, lat: float) -> None:
-    there = wgs84_to_gcj02(lon, lat)
-    back = gcj02_to_wgs84(*there)
-    assert abs(there[0] - lon) * 90_000 > 100
-    assert abs(back[0] - lon) < 1e-7
-    assert abs(back[1] - lat) < 1e-7
-
-
-def test_outside_china_the_datums_agree() -> None:
-    assert gcj02_to_wgs84(9.5, 47.1) == (9.5, 47.1)
 
 
 def test_shapes_are_stored_as_wkb(town: Town) -> None:

@@ -1,7 +1,5 @@
 """Statements: a period of one account, with opening and closing balance."""
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -11,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from common.errors import BadInput
 from common.money import credits_text
+from common.spreadsheets import csv_text
 from timebank.ledger.models import Account
 from timebank.ledger.queries import account_data, balance_of, lines_data, lines_of
 from timebank.ledger.seals import proofs_of
@@ -18,7 +17,6 @@ from timebank.ledger.seals import proofs_of
 DAYS = 30
 MOST_LINES = 5_000
 MOST_LINES_PRINTED = 20_000
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -80,31 +78,23 @@ def attachment(account: Account, days: Period, kind: str) -> str:
     return f'attachment; filename="statement-{account.pk}-{days.first}-{days.last}.{kind}"'
 
 
-def safe_cell(text: str) -> str:
-    """Keep a spreadsheet from running a cell that somebody typed as a formula."""
-    return f"'{text}" if text.startswith(_RISKY) else text
-
-
 def statement_csv(data: dict[str, Any]) -> str:
     """Write a statement as CSV for spreadsheets, with a byte order mark for Chinese."""
-    out = io.StringIO()
-    out.write("\ufeff")
-    writer = csv.writer(out)
-    writer.writerow(
+    rows: list[list[object]] = [
         [_("Time"), _("What"), _("With"), _("Note"), _("In"), _("Out"), _("Held"), _("Balance")]
-    )
+    ]
     for line in data["lines"]:
         moved, direction = line["moved"], line["direction"]
-        writer.writerow(
+        rows.append(
             [
                 line["at"].isoformat(timespec="seconds"),
-                safe_cell(line["text"]),
-                safe_cell(line["other"]["name"]),
-                safe_cell(line["memo"]),
+                line["text"],
+                line["other"]["name"],
+                line["memo"],
                 line["amount"] if moved and direction == "in" else "",
                 line["amount"] if moved and direction == "out" else "",
                 line["amount"] if line["phase"] == "pending" else "",
                 line["balance"] or "",
             ]
         )
-    return out.getvalue()
+    return csv_text(rows)
