@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 
+from .exact import SMALL, Exact
 from .fabric import weave
 from .improve import Aim, Graph, divide, pieces
 from .outcome import Group, Town, finish, town_of, units_of
@@ -13,8 +14,14 @@ from .plan import CellPlan
 from .problem import Band, Building, Options, ProblemError, Street
 from .regions import Region, pinches, split
 
-STEPS_PER_UNIT = 200
+STEPS_PER_UNIT = 300
 """Annealing steps offered per building at effort 1."""
+CUT = 0.08
+"""What a cut edge costs against a cell's compactness."""
+BIG_UNITS = 6000
+"""Regions above this many buildings are cut anew pair by pair only once."""
+EQUAL = 0.01
+"""How far from the ideal a part of a plain graph may be and still count as equal."""
 SMALL_UNITS = 400
 """Regions up to this many buildings are cheap enough to be tried more than once."""
 
@@ -60,9 +67,10 @@ def divide_graph(
 ) -> list[int]:
     """Return a part number for each node: contiguous parts of equal weight with few cut edges.
 
-    Edges name nodes by index. Equal means within 0.5 % of the ideal; only then do cut edges count.
-    Of several tries the best is kept. A graph in more than one piece gives each piece a share of
-    the parts. Raises ProblemError if `parts` is below the number of pieces or above that of nodes.
+    Edges name nodes by index. Equal means within 1 % of the ideal; only then do cut edges count.
+    Of several tries the best is kept; a graph of up to 36 nodes is then searched exactly, as far as
+    a fixed budget goes. A graph in more than one piece gives each piece a share of the parts.
+    Raises ProblemError if `parts` is below the number of pieces or above that of nodes.
     """
     around: list[list[tuple[int, float, float]]] = [[] for _ in weights]
     for a, b in {(min(e), max(e)) for e in edges if e[0] != e[1]}:
@@ -82,7 +90,7 @@ def divide_graph(
         share[max(open_bits, key=lambda i: (heavy[i] / share[i], -i))] += 1
 
     ideal = sum(weights) / parts
-    slack = max(0.005 * ideal, 1e-6)
+    slack = max(EQUAL * ideal, 1e-6)
     result = [0] * len(weights)
     first = 0
     for bit, count, weight in zip(bits, share, heavy, strict=True):
@@ -92,9 +100,13 @@ def divide_graph(
         )
         local = graph.within(bit)
         rng = random.Random(f"{seed}/{first}")
-        tries = max(2, min(60, 6000 // len(bit)))
+        tries = max(2, min(20, 6000 // len(bit)))
         steps = round(effort * max(200, 2 * STEPS_PER_UNIT) * len(bit))
         part = divide(local, count, aim, rng=rng, steps=steps, tries=tries)
+        if 1 < count < len(bit) <= SMALL:
+            ties = [(v, u) for v, links in enumerate(local.around) for u, _, _ in links if u > v]
+            search = Exact(local.weight, ties, parts=count, slack=EQUAL * middle)
+            part = search.solve(part)
         for v, p in zip(bit, part, strict=True):
             result[v] = first + p
         first += count
@@ -118,20 +130,24 @@ def divide_region(town: Town, region: Region, rng: random.Random) -> list[Group]
     """Return the cells of one region."""
     graph, band, options = town.graph, town.band, town.options
     units = list(region.units)
-    counts = [1] if region.block else _counts(region.households, band, len(units))
+    seeds = set(units_of(town, options.seeds, "seed")).intersection(units)
+    counts = [1] if region.block else _counts(region.households, band, len(units), len(seeds))
     if counts == [1]:
         return [Group(units, region)]
     local = graph.within(units)
-    aim = Aim(low=band.min, high=band.max, cut=0.01 * max(options.street_weight, 0.2))
+    aim = Aim(low=band.min, high=band.max, cut=CUT)
+    held = [int(u in seeds) for u in units] if seeds else None
+    rounds = round((2 if len(units) <= BIG_UNITS else 1) * min(options.effort, 2))
     tries = 3 if len(units) <= SMALL_UNITS else 1
     steps = round(STEPS_PER_UNIT * options.effort * len(units))
     proofs = pinches(local, band=band)
     best: tuple[float, list[list[int]]] | None = None
     for count in counts if not proofs else counts[:1]:
         cells: list[list[int]] = [[] for _ in range(count)]
-        for unit, p in zip(
-            units, divide(local, count, aim, rng=rng, steps=steps, tries=tries), strict=True
-        ):
+        part = divide(
+            local, count, aim, rng=rng, steps=steps, tries=tries, rounds=rounds, held=held
+        )
+        for unit, p in zip(units, part, strict=True):
             cells[p].append(unit)
         missed = sum(band.excess(sum(graph.weight[u] for u in cell)) for cell in cells)
         if best is None or missed < best[0]:
@@ -154,8 +170,10 @@ def divide_region(town: Town, region: Region, rng: random.Random) -> list[Group]
     return groups
 
 
-def _counts(households: int, band: Band, units: int) -> list[int]:
+def _counts(households: int, band: Band, units: int, seeds: int) -> list[int]:
     """Return how many cells to try: those that fit the band, nearest its middle first.
+
+    Numbers with a cell for each seed go before others.
 
     Blocks of flats may not fit together in the first number but in another. Where none fits, the
     number that is outside by the fewest households.
@@ -163,7 +181,7 @@ def _counts(households: int, band: Band, units: int) -> list[int]:
     fitting = [k for k in band.counts(households) if 1 <= k <= units]
     if fitting:
         guess = households / band.target
-        return sorted(fitting, key=lambda k: (abs(k - guess), k))[:3]
+        return sorted(fitting, key=lambda k: (max(0, seeds - k), abs(k - guess), k))[:3]
     low = max(1, households // band.max)
     best = min((low, low + 1), key=lambda k: k * band.excess(households / k))
     return [max(1, min(best, units))]

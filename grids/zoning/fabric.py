@@ -25,22 +25,23 @@ LEAST_BORDER_M = 1.0
 """Patches that touch along less are not neighbours: the drawn cell would hang on a point."""
 
 RANK_COST = {
-    # What cutting between two buildings costs, by the greatest street between them.
+    # What cutting between two buildings costs, by the greatest street between them. Small streets
+    # count little: borders that follow each of them grow long.
     **dict.fromkeys(("motorway", "trunk", "rail", "river"), 0.1),
     **dict.fromkeys(("primary", "secondary"), 0.25),
-    "tertiary": 0.4,
-    **dict.fromkeys(("residential", "unclassified", "living_street", "pedestrian", "road"), 0.6),
-    **dict.fromkeys(("service", "track", "footway", "path", "cycleway", "steps"), 0.9),
+    "tertiary": 0.5,
+    **dict.fromkeys(("residential", "unclassified", "living_street", "pedestrian", "road"), 0.85),
+    **dict.fromkeys(("service", "track", "footway", "path", "cycleway", "steps"), 0.95),
 }
-OTHER_STREET_COST = 0.6
-NO_STREET_COST = 1.2
-SAME_STREET_COST = 0.4
-"""Added where both buildings carry the same street name and no greater street parts them."""
-SAME_SIDE_COST = 0.6
+OTHER_STREET_COST = 0.85
+NO_STREET_COST = 1.1
+SAME_STREET_COST = 0.15
+"""Added where both buildings carry the same street name."""
+SAME_SIDE_COST = 0.25
 """Added where both buildings stand on the same side of the same street."""
 SAME_ESTATE_COST = 1.0
 """Added inside an estate."""
-ESTATE_LIMIT_COST = 0.5
+ESTATE_LIMIT_COST = 0.4
 """What a cut along an estate's limit costs at most."""
 SIDE_M = 50.0
 """How far from a street a building may stand to be on a side of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,10 @@ OUTSIDE_STEP = 0.5
 """What being outside the band costs a cell at all; the best compactness gain of a move is less."""
 OUTSIDE_SLOPE = 6.0
 """What being outside by one band minimum costs more."""
+SHARED_SEED = 5.0
+"""What it costs that two seeds share a cell."""
+RECUT_STEPS = 60
+"""Annealing steps per node where two cells are cut anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,15 @@ class Division:
             for u, _, cost in links
             if u < v and self.part[u] != self.part[v]
         )
+        if self.held is not None:
+            cells += SHARED_SEED * self.crowded()
         return cells + aim.cut * cuts + aim.stay * self.away() / aim.low
+
+    def crowded(self) -> int:
+        """Return how many seeds share their cell with another."""
+        held = self.held or ()
+        seeds = [p for p, kind in zip(self.part, held, strict=False) if kind == 1]
+        return len(seeds) - len(set(seeds))
 
     def away(self) -> float:
         """Return the weight that is not at home; a node without weight counts a tenth."""
@@ -224,18 +237,29 @@ class Division:
                 seeds[b] += 1
 
 
-def seed_parts(graph: Graph, count: int, *, rng: random.Random) -> list[int]:
+def seed_parts(
+    graph: Graph,
+    count: int,
+    *,
+    rng: random.Random,
+    loose: float = 0.2,
+    held: Sequence[int] | None = None,
+) -> list[int]:
     """Return a contiguous part number for each node of a connected graph, by METIS.
 
-    METIS (Karypis, Kumar 1998) may leave a part empty or in pieces where weights are lumpy; such
-    parts are mended with a spanning-tree cut. Needs count <= number of nodes.
+    Parts may be heavier than the mean by the share `loose`. METIS (Karypis, Kumar 1998) may leave a
+    part empty or in pieces where weights are lumpy; such parts are mended with a spanning-tree cut.
+    Where nodes are `held` as seeds, parts grow from them instead. Needs count <= number of nodes.
     """
     n = len(graph.weight)
     if count <= 1:
         return [0] * n
     if count >= n:
         return list(range(n))
-    options = pymetis.Options(seed=rng.randrange(1 << 30), contig=1, ufactor=50)
+    if held is not None and 1 in held:
+        return grow_parts(graph, count, held, rng=rng)
+    allowed = max(1, round(1000 * loose))
+    options = pymetis.Options(seed=rng.randrange(1 << 30), contig=1, ufactor=allowed)
     starts, ends, costs = [0], [], []
     for links in graph.around:
         for u, _, cost in links:
@@ -253,6 +277,82 @@ def seed_parts(graph: Graph, count: int, *, rng: random.Random) -> list[int]:
         options=options,
     )
     return _mend(graph, [int(p) for p in part], count, rng)
+
+
+def grow_parts(graph: Graph, count: int, held: Sequence[int], *, rng: random.Random) -> list[int]:
+    """Return contiguous parts grown together from seeds, the lightest part taking the next node.
+
+    With fewer seeds than parts the others start as far away as can be; with more, some part holds
+    two.
+    """
+    seeds = [v for v, kind in enumerate(held) if kind == 1]
+    rng.shuffle(seeds)
+    starts = seeds[:count]
+    hops = _hops(graph, starts)
+    while len(starts) < count:
+        free = [v for v in range(len(held)) if hops[v]]
+        starts.append(max(free, key=lambda v: (hops[v], graph.weight[v], -v)))
+        hops = [min(h, k) for h, k in zip(hops, _hops(graph, starts[-1:]), strict=True)]
+    part = [-1] * len(held)
+    heavy = [0.0] * count
+    rims: list[list[tuple[int, int, int]]] = [[] for _ in range(count)]
+    taken = 0
+
+    def take(v: int, p: int) -> None:
+        nonlocal taken
+        part[v] = p
+        heavy[p] += graph.weight[v] + 0.01
+        taken += 1
+        for u, _, _ in graph.around[v]:
+            if part[u] < 0:
+                # Another seed comes last; else in rings around the start, so that parts are round.
+                heapq.heappush(rims[p], (held[u] == 1, rings[p].setdefault(u, rings[p][v] + 1), u))
+
+    rings: list[dict[int, int]] = [{v: 0} for v in starts]
+    for p, v in enumerate(starts):
+        part[v] = p
+    for p, v in enumerate(starts):
+        take(v, p)
+    open_parts = [(heavy[p], p) for p in range(count)]
+    heapq.heapify(open_parts)
+    waiting: list[int] = []
+    while taken < len(held) and (open_parts or waiting):
+        if not open_parts:
+            # Only seeds beyond the number of parts are left.
+            open_parts, waiting = [(heavy[p], p) for p in waiting], []
+            heapq.heapify(open_parts)
+            spare = True
+        else:
+            spare = False
+        _, p = heapq.heappop(open_parts)
+        rim = rims[p]
+        while rim and part[rim[0][2]] >= 0:
+            heapq.heappop(rim)
+        if not rim:
+            continue
+        if rim[0][0] and not spare:
+            waiting.append(p)
+            continue
+        take(heapq.heappop(rim)[2], p)
+        open_parts += [(heavy[q], q) for q in waiting]
+        waiting = []
+        heapq.heapify(open_parts)
+        heapq.heappush(open_parts, (heavy[p], p))
+    return part
+
+
+def _hops(graph: Graph, starts: Sequence[int]) -> list[int]:
+    """Return the number of steps from the nearest start to each node; far where there is no way."""
+    hops = [1 << 30] * len(graph.weight)
+    for v in starts:
+        hops[v] = 0
+    queue = list(starts)
+    for v in queue:
+        for u, _, _ in graph.around[v]:
+            if hops[u] > hops[v] + 1:
+                hops[u] = hops[v] + 1
+                queue.append(u)
+    return hops
 
 
 def pieces(graph: Graph, nodes: Iterable[int]) -> list[list[int]]:
@@ -350,23 +450,94 @@ def tree_cut(
 
 
 def divide(
-    graph: Graph, count: int, aim: Aim, *, rng: random.Random, steps: int, tries: int = 1
+    graph: Graph,
+    count: int,
+    aim: Aim,
+    *,
+    rng: random.Random,
+    steps: int,
+    tries: int = 1,
+    rounds: int = 0,
+    held: Sequence[int] | None = None,
 ) -> list[int]:
     """Return the best part number per node over some tries, for a connected graph.
 
-    After annealing, cells outside the band are merged with neighbours and cut anew until all are
-    inside or patience ends.
+    After annealing, each two neighbouring cells are cut anew in `rounds`, then cells outside the
+    band are merged with neighbours and cut anew until all are inside or patience ends. Nodes with
+    `held` 1 end up in different cells if they can.
     """
+    middle = sum(graph.weight) / count or 1.0
+    loose = 0.8 * min(aim.high / middle - 1, 1 - aim.low / middle)
+    start = max(0.08, 1.5 * aim.cut)
     best: tuple[float, Division] | None = None
     for _ in range(max(tries, 1)):
-        division = Division(graph, seed_parts(graph, count, rng=rng), count)
-        division.anneal(aim, steps=steps, rng=rng)
+        part = seed_parts(graph, count, rng=rng, loose=loose, held=held)
+        division = Division(graph, part, count, held=held)
+        division.anneal(aim, steps=steps, rng=rng, start=start)
         score = division.score(aim)
         if best is None or score < best[0] - 1e-12:
             best = (score, division)
     assert best is not None
-    recut(best[1], aim, rng=rng)
-    return best[1].part
+    division = best[1]
+    for _ in range(rounds):
+        recombine(division, aim, rng=rng)
+        division.anneal(aim, steps=steps // 6, rng=rng, start=0.02)
+    recut(division, aim, rng=rng)
+    return division.part
+
+
+def recombine(division: Division, aim: Aim, *, rng: random.Random) -> None:
+    """Cut each two neighbouring cells anew, and keep what is better.
+
+    Moves that single nodes can't make, as in ReCom (DeFord, Duchin, Solomon 2021), but by METIS and
+    annealed.
+    """
+    around, part = division.graph.around, division.part
+    members: dict[int, list[int]] = {}
+    for v, c in enumerate(part):
+        members.setdefault(c, []).append(v)
+    pairs = {
+        (part[v], part[u])
+        for v, links in enumerate(around)
+        for u, _, _ in links
+        if part[v] < part[u]
+    }
+    order = sorted(pairs)
+    rng.shuffle(order)
+    for pair in order:
+        nodes = sorted(members[pair[0]] + members[pair[1]])
+        new = _cut_anew(division, nodes, pair, aim, rng=rng, loose=0.3)
+        if new is not None:
+            for c in pair:
+                members[c] = []
+            for v, p in zip(nodes, new, strict=True):
+                part[v] = pair[p]
+                members[pair[p]].append(v)
+    division.__post_init__()
+
+
+def _cut_anew(
+    division: Division,
+    nodes: Sequence[int],
+    cells: Sequence[int],
+    aim: Aim,
+    *,
+    rng: random.Random,
+    loose: float,
+) -> list[int] | None:
+    """Return a better cut of some cells' nodes, as indices in `cells`, or None."""
+    local = division.graph.within(nodes)
+    if len(pieces(local, range(len(nodes)))) > 1:
+        return None
+    held = None if division.held is None else [division.held[v] for v in nodes]
+    if held is not None and 2 in held:
+        return None
+    index = {c: i for i, c in enumerate(cells)}
+    before = Division(local, [index[division.part[v]] for v in nodes], len(cells), held=held)
+    part = seed_parts(local, len(cells), rng=rng, loose=loose, held=held)
+    after = Division(local, part, len(cells), held=held)
+    after.anneal(aim, steps=RECUT_STEPS * len(nodes), rng=rng, start=0.03)
+    return after.part if after.score(aim) < before.score(aim) - 1e-9 else None
 
 
 def recut(division: Division, aim: Aim, *, rng: random.Random, patience: int = 40) -> None:
@@ -387,16 +558,11 @@ def recut(division: Division, aim: Aim, *, rng: random.Random, patience: int = 4
             )
             if near:
                 group.append(rng.choice(near))
-        nodes = sorted(v for c in group for v in members[c])
         if len(group) < 2:
             continue
-        local = graph.within(nodes)
-        before = Division(local, [group.index(division.part[v]) for v in nodes], len(group))
-        after = Division(local, seed_parts(local, len(group), rng=rng), len(group))
-        after.anneal(aim, steps=30 * len(nodes), rng=rng)
-        if after.score(aim) < before.score(aim):
-            part = list(division.part)
-            for v, p in zip(nodes, after.part, strict=True):
-                part[v] = group[p]
-            division.part = part
+        nodes = sorted(v for c in group for v in members[c])
+        new = _cut_anew(division, nodes, group, aim, rng=rng, loose=0.05)
+        if new is not None:
+            for v, p in zip(nodes, new, strict=True):
+                division.part[v] = group[p]
             division.__post_init__()

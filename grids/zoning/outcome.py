@@ -58,7 +58,7 @@ def town_of(
 def graph_of(fabric: Fabric, bridges: Sequence[Bridge], options: Options) -> Graph:
     """Return the neighbour graph of units, bridges included."""
     around: list[list[tuple[int, float, float]]] = [[] for _ in fabric.of_unit]
-    cost = 1 + (fabric.cost - 1) * min(options.street_weight, 1.0)
+    cost = np.maximum(1 + (fabric.cost - 1) * options.street_weight, 0.05)
     for (a, b), metres, price in zip(
         fabric.pairs.tolist(), fabric.border.tolist(), cost.tolist(), strict=True
     ):

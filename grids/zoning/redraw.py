@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -179,10 +179,10 @@ class _Draft:
 
         Cells not kept first, those with room next, then the longest border.
         """
-        metres: dict[int, float] = defaultdict(float)
+        metres: dict[int, float] = {}
         for v, shared, _ in self.town.graph.around[u]:
             if self.part[v] >= 0:
-                metres[self.part[v]] += shared + 1e-3
+                metres[self.part[v]] = metres.get(self.part[v], 0.0) + shared
         if not metres:
             return None
         room = self.town.band.max - self.town.graph.weight[u]
