@@ -1,8 +1,9 @@
 """Communities, cells, and which cell a point is in."""
 
+import json
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -13,12 +14,11 @@ from common.api import Endpoint, FiniteField, IdField
 from common.errors import NotFound
 from common.pagination import ByIdPagination
 from common.unit_of_work import UnitOfWork
-from grids.maps import queries
+from grids.maps import ground, packed, queries
 from grids.people.backends import member_of
 from grids.people.group_api import GroupAnswer, GroupName, group_data
 from grids.people.services import create_group
 from grids.places import index
-from grids.places.models import Cell
 from grids.places.queries import published_shapes
 
 _CELL = {
@@ -112,15 +112,18 @@ class CellList(Endpoint):
         responses=OpenApiTypes.OBJECT,
         examples=[OpenApiExample("One cell", {"type": "FeatureCollection", "features": [_CELL]})],
     )
-    def get(self, request: HttpRequest) -> Response:
-        """Return the cells as a GeoJSON FeatureCollection."""
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the cells as a GeoJSON FeatureCollection, with an ETag and gzip."""
         wanted = self.read_query(_CellQuery)["community"]
         community = queries.community_visible_to(self.request.user, pk=wanted)
-        virtual = Cell.objects.filter(
-            kind=Cell.Kind.VIRTUAL, retired_at=None, community__path__startswith=community.path
-        ).select_related("community")
-        features = queries.cell_features(queries.shapes_under(community), virtual)
-        return Response(queries.collection(features))
+        borders = ground.borders(community)
+        rows = queries.cell_rows(
+            ground.shapes_of(community).values(), queries.groups_under(community)
+        )
+        text = queries.collection_text(
+            queries.feature_text(row, borders.get(row["id"])) for row in rows
+        )
+        return packed.answer(self.request._request, text.encode(), content_type="application/json")
 
     @extend_schema(
         tags=["places"],
@@ -170,4 +173,6 @@ class CellLocate(Endpoint):
         visible = queries.communities_visible_to(self.request.user)
         if not visible.filter(pk=shape.cell.community_id).exists():
             raise OutsideAllCells
-        return Response(queries.cell_features([shape])[0])
+        (properties,) = queries.cell_rows([shape])
+        border = ground.borders_of([(shape.cell_id, bytes(shape.geometry))])[shape.cell_id]
+        return Response(json.loads(queries.feature_text(properties, border)))

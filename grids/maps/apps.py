@@ -8,3 +8,8 @@ class MapsConfig(AppConfig):
 
     name = "grids.maps"
     label = "maps"
+
+    def ready(self) -> None:
+        from grids.maps import overlays
+
+        overlays.register()

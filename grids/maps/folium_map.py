@@ -1,11 +1,12 @@
 """Draw a community with folium, all scripts and styles served from this host.
 
-The base map is the community's own streets and buildings, unless a tile server is configured.
+The base map is the community's own streets and buildings, unless a tile server is configured. They
+are fetched after the page is there; patterns, labels and the keyboard are mapframe.js's.
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import folium
@@ -14,21 +15,20 @@ from django.templatetags.static import static
 from django.utils.html import escape
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from shapely import from_wkb, simplify, unary_union
-from shapely.geometry import mapping
+from folium.utilities import JsCode
 
-from grids.maps.layers import CellMark
+from grids.maps.layers import CellMark, Layer, Mark
 
-# Light and dark differ as much as the colours do, and gaps are dashed: nobody has to tell red
-# from green. The same kinds are in the style sheet's `.swatch--…`.
-Buffer = bytes | memoryview
+# Light and dark differ as much as the colours do, each kind has its own pattern (mapframe.js) and
+# gaps are dashed: nobody has to tell red from green. The style sheet's `.swatch--…` are the same.
 STYLES: dict[str, dict[str, Any]] = {
-    "none": {"color": "#8a4b00", "weight": 2.5, "dashArray": "6 4", "fillColor": "#f2b544"},
-    "part": {"color": "#1f5b4d", "weight": 1.5, "dashArray": "2 4", "fillColor": "#8fc2b1"},
-    "full": {"color": "#1f5b4d", "weight": 1.5, "fillColor": "#1f5b4d"},
-    "unknown": {"color": "#6b7280", "weight": 1, "fillColor": "#ffffff"},
+    "none": {"color": "#8a4b00", "weight": 3, "dashArray": "7 4", "fillColor": "url(#p-none)"},
+    "part": {"color": "#1f5b4d", "weight": 2, "dashArray": "2 4", "fillColor": "url(#p-part)"},
+    "full": {"color": "#0b3d33", "weight": 2, "fillColor": "#1f5b4d", "fillOpacity": 0.45},
+    "unknown": {"color": "#6b7280", "weight": 1.5, "fillColor": "#ffffff", "fillOpacity": 0.35},
 }
-_LINE_DEGREES = 5e-6
+# Lightness falls evenly from step to step (as in cividis), so that grey shows the order as well.
+HEAT = ("#fdea45", "#cbba69", "#958f78", "#666970", "#31446b", "#00204c")
 
 
 class _LocalMap(folium.Map):
@@ -40,8 +40,12 @@ class _LocalMap(folium.Map):
         self.default_js = [
             ("leaflet", static("leaflet/leaflet.js")),
             ("jquery", static("admin/js/vendor/jquery/jquery.min.js")),
+            ("mapframe", static("linli/js/mapframe.js")),
         ]
-        self.default_css = [("leaflet_css", static("leaflet/leaflet.css"))]
+        self.default_css = [
+            ("leaflet_css", static("leaflet/leaflet.css")),
+            ("map_css", static("linli/map.css")),
+        ]
 
 
 def kind_of(mark: CellMark | None) -> str:
@@ -63,102 +67,156 @@ def legend() -> list[tuple[str, str]]:
     ]
 
 
+def cell_feature(
+    row: Mapping[str, Any], border: str, at: Any, lines: Sequence[str], style: Any
+) -> Any:
+    """Build a cell of the map: its border, its label and where, the lines of its bubble."""
+    return {
+        "type": "Feature",
+        "id": row["id"],
+        "geometry": json.loads(border),
+        "properties": {
+            "cell": row["id"],
+            "label": row["name"],
+            "at": at,
+            "lines": list(lines),
+            "style": style,
+        },
+    }
+
+
+def overview_lines(row: Mapping[str, Any], mark: CellMark | None) -> list[str]:
+    """Say of a cell what the list beside the map says."""
+    captain = row["captain"]["name"] if row["captain"] else _("No captain yet")
+    return [
+        row["name"],
+        mark.text if mark else _("No patrol tonight"),
+        captain,
+        _("%(count)d households") % {"count": row["households"] or 0},
+    ]
+
+
 def render(
     *,
-    features: Iterable[dict[str, Any]],
-    marks: Mapping[int, CellMark],
-    streets: Iterable[Buffer],
-    buildings: Iterable[Buffer],
+    cells: Sequence[Any],
+    bounds: Any,
+    layers: Sequence[tuple[Layer, Sequence[Mark]]],
+    buildings_url: str,
+    streets_url: str,
     nonce: str,
+    streets: Sequence[Any] = (),
 ) -> str:
-    """Return a whole HTML page; its inline scripts and styles carry the CSP `nonce`."""
-    cells = list(features)
-    shown = _LocalMap(
-        tiles=None, zoom_control=True, prefer_canvas=True, zoom_snap=0.25, control_scale=True
-    )
+    """Return a whole HTML page; its inline scripts and styles carry the CSP `nonce`.
+
+    `cells` are features of `cell_feature`; `streets` are features drawn above the base map.
+    """
+    shown = _LocalMap(tiles=None, zoom_control=True, zoom_snap=0.25, control_scale=True)
     if settings.TILE_URL:
-        folium.TileLayer(settings.TILE_URL, attr=escape(settings.TILE_ATTRIBUTION)).add_to(shown)
-    _outline(_("Buildings"), buildings, colour="#b9b2a6", fill=True).add_to(shown)
-    _outline(_("Streets"), streets, colour="#8a8f98", fill=False).add_to(shown)
-    group = folium.FeatureGroup(name=_("Cells"))
-    for feature in cells:
-        mark = marks.get(feature["properties"]["id"])
-        _cell(feature, mark).add_to(group)
-    group.add_to(shown)
+        folium.TileLayer(
+            settings.TILE_URL, attr=escape(settings.TILE_ATTRIBUTION), name=_("Background map")
+        ).add_to(shown)
+    folium.map.CustomPane("ground", z_index=250).add_to(shown)
+    base = [
+        (_ground(_("Buildings"), "#a99f8e", fill=True), buildings_url),
+        (_ground(_("Streets"), "#9298a1", fill=False), streets_url),
+    ]
+    for outline, _url in base:
+        outline.add_to(shown)
+    drawn = _features(_("Cells"), cells, shown=True)
+    drawn.add_to(shown)
+    if streets:
+        _features(_("How often streets were walked"), streets, shown=True).add_to(shown)
+    for layer, marks in layers:
+        _features(
+            str(layer.name), [_mark_feature(layer, mark) for mark in marks], shown=layer.shown
+        ).add_to(shown)
     folium.LayerControl(collapsed=True).add_to(shown)
-    titles = json.dumps({"zoomInTitle": _("Zoom in"), "zoomOutTitle": _("Zoom out")})
-    # Before the map's own script, which is written when it is rendered.
-    ours = folium.Element(
-        f"Object.assign(L.Control.Zoom.prototype.options, {titles});"
-        "L.Control.Scale.prototype.options.imperial = false;"
-    )
+    titles = {"zoomInTitle": _("Zoom in"), "zoomOutTitle": _("Zoom out")}
     root: Any = shown.get_root()
-    root.script.add_child(ours)
-    bounds = _bounds(cells)
+    # Before the map's own script, which is written when it is rendered.
+    root.script.add_child(
+        folium.Element(
+            f"Object.assign(L.Control.Zoom.prototype.options, {json.dumps(titles)});"
+            "L.Control.Scale.prototype.options.imperial = false;"
+        )
+    )
     if bounds:
         shown.fit_bounds(bounds)
-    return _with_nonce(shown.get_root().render(), nonce)
-
-
-def _cell(feature: dict[str, Any], mark: CellMark | None) -> folium.GeoJson:
-    properties = feature["properties"]
-    captain = properties["captain"]["name"] if properties["captain"] else _("No captain yet")
-    lines = [
-        properties["name"],
-        captain,
-        _("%(count)d households") % {"count": properties["households"] or 0},
-        mark.text if mark else _("No patrol tonight"),
-    ]
-    style = {**STYLES[kind_of(mark)], "fillOpacity": 0.5}
-    words = "<br>".join(escape(line) for line in lines)
-    drawn = folium.GeoJson(
-        {"type": "Feature", "geometry": feature["geometry"], "properties": {}},
-        style_function=lambda _feature, style=style: style,
-        tooltip=folium.Tooltip(words, sticky=False),
+    start = folium.Element(
+        _START
+        % {
+            "map": shown.get_name(),
+            "cells": drawn.get_name(),
+            "base": ",".join(
+                f"{{layer: {outline.get_name()}, url: {json.dumps(url)}}}" for outline, url in base
+            ),
+            "words": json.dumps({"layers": _("Layers"), "open": _("Open")}),
+        }
     )
-    drawn.add_child(folium.Popup(words))
-    return drawn
+    html = _rendered(shown, start)
+    return _with_nonce(html, nonce)
 
 
-def _outline(name: str, wkbs: Iterable[Buffer], *, colour: str, fill: bool) -> folium.FeatureGroup:
-    group = folium.FeatureGroup(name=name)
-    shapes = [from_wkb(bytes(wkb)) for wkb in wkbs]
-    if shapes:
-        merged = simplify(unary_union(shapes), _LINE_DEGREES)
-        folium.GeoJson(
-            {"type": "Feature", "geometry": mapping(merged), "properties": {}},
-            style_function=lambda _feature: {
-                "color": colour,
-                "weight": 1,
-                "fill": fill,
-                "fillColor": colour,
-                "fillOpacity": 0.6,
-                "interactive": False,
-            },
-            interactive=False,
-        ).add_to(group)
-    return group
+_START = "linliMap.start({map: %(map)s, cells: %(cells)s, base: [%(base)s], words: %(words)s});"
 
 
-def _bounds(features: list[dict[str, Any]]) -> list[list[float]] | None:
-    points = [
-        (point[1], point[0])
-        for feature in features
-        if feature["geometry"]
-        for point in _positions(feature["geometry"]["coordinates"])
-    ]
-    if not points:
-        return None
-    lats, lons = [p[0] for p in points], [p[1] for p in points]
-    return [[min(lats), min(lons)], [max(lats), max(lons)]]
+def _rendered(shown: folium.Map, last: folium.Element) -> str:
+    """Render the page with `last` as its last script: the map's own parts are written before."""
+    root: Any = shown.get_root()
+    html: str = root.render()
+    head, end, tail = html.rpartition("</script>")
+    return f"{head}\n{last.render()}\n{end}{tail}"
 
 
-def _positions(coordinates: Any) -> Iterable[Any]:
-    if coordinates and isinstance(coordinates[0], (int, float)):
-        yield coordinates
-        return
-    for part in coordinates:
-        yield from _positions(part)
+def _features(name: str, features: Sequence[Any], *, shown: bool) -> folium.GeoJson:
+    return folium.GeoJson(
+        {"type": "FeatureCollection", "features": list(features)},
+        name=name,
+        show=shown,
+        on_each_feature=JsCode("linliMap.each"),
+        pointToLayer=JsCode("linliMap.point"),
+    )
+
+
+def _ground(name: str, colour: str, *, fill: bool) -> folium.GeoJson:
+    """A layer of the base map: empty until its outlines are fetched, on a canvas of its own."""
+    style = {
+        "color": colour,
+        "weight": 1 if fill else 1.5,
+        "fill": fill,
+        "fillColor": colour,
+        "fillOpacity": 0.55,
+    }
+    return folium.GeoJson(
+        {"type": "FeatureCollection", "features": []},
+        name=name,
+        style=style,
+        pane="ground",
+        renderer=JsCode("linliMap.canvas()"),
+        interactive=False,
+    )
+
+
+def _mark_feature(layer: Layer, mark: Mark) -> dict[str, Any]:
+    style = layer.styles.get(mark.style)
+    look = {
+        "color": style.colour if style else "#214f8c",
+        "weight": style.width if style else 3,
+        "dashArray": style.dash if style else "",
+        "fill": bool(style and style.fill),
+        "fillOpacity": 0.15,
+    }
+    words = [str(style.words)] if style else []
+    return {
+        "type": "Feature",
+        "geometry": mark.geometry,
+        "properties": {
+            "lines": [mark.text, *words],
+            "letter": style.letter if style else "•",
+            "url": mark.url,
+            "style": look,
+        },
+    }
 
 
 def _with_nonce(html: str, nonce: str) -> str:

@@ -1,5 +1,6 @@
-"""The community's map: a page with a legend and a table, and the folium map in a frame."""
+"""The community's map: a page with a legend and a list, and the folium map in a frame."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from csp.constants import NONCE, SELF
@@ -7,12 +8,19 @@ from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from common import clock
-from grids.maps import folium_map, layers, queries
+from grids.maps import folium_map, ground, layers, packed, queries
+from grids.maps.layers import CellMark
+from grids.people.backends import member_of
 from grids.people.queries import communities_of
-from grids.places.models import Building, Community, Street
+from grids.places.models import Community
+from grids.places.queries import subtree
+
+# folium writes its scripts and styles into the page: they carry a nonce.
+framed: Callable[[Any], Any] = csp_update({"script-src": [SELF, NONCE], "style-src": [SELF, NONCE]})
 
 
 @require_safe
@@ -28,44 +36,100 @@ def my_map(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def community_map(request: HttpRequest, code: str) -> HttpResponse:
-    """Show cells coloured by tonight's coverage, with the same facts as a table."""
+    """Show cells by tonight's coverage, and beside the map the same facts as a list."""
     community = queries.community_visible_to(request.user, code=code)
-    features = queries.cell_features(queries.shapes_under(community))
-    marks = layers.coverage_of(_below(community), clock.now())
+    below, now = list(subtree(community)), clock.now()
+    marks = layers.coverage_of(below, now)
+    found = layers.marks_of(member_of(request), below, now)
     rows = [
-        {**feature["properties"], "mark": marks.get(feature["properties"]["id"])}
-        for feature in features
+        {
+            **row,
+            "mark": marks.get(row["id"]),
+            "style": folium_map.kind_of(marks.get(row["id"])),
+            "counts": _counts(found, row["id"]),
+        }
+        for row in queries.cell_rows(ground.shapes_of(community).values())
     ]
     rows.sort(key=_gaps_first)
     context = {
         "community": community,
         "rows": rows,
+        "groups": queries.cell_rows([], queries.groups_under(community)),
         "legend": folium_map.legend(),
+        "layers": [(layer, len(marks)) for layer, marks in found if marks],
         "others": queries.communities_visible_to(request.user).order_by("path"),
     }
     return render(request, "maps/community.html", context)
 
 
-# The decorator's stubs know only views without arguments.
+def _counts(found: Any, cell: int) -> list[tuple[str, int]]:
+    """Say how many marks of each layer lie in a cell, those without any left out."""
+    counts = [(layer.name, sum(mark.cell == cell for mark in marks)) for layer, marks in found]
+    return [(name, count) for name, count in counts if count]
+
+
 @require_safe
 @login_required
-@csp_update({"script-src": [SELF, NONCE], "style-src": [SELF, NONCE]})  # type: ignore[arg-type]
+@framed
 def community_frame(request: HttpRequest, code: str) -> HttpResponse:
     """Serve the folium map itself, with a content policy of its own."""
     community = queries.community_visible_to(request.user, code=code)
-    below = _below(community)
+    below, now = list(subtree(community)), clock.now()
+    marks = layers.coverage_of(below, now)
+    cells = drawn_cells(community, marks)
+    return framed_map(
+        request, community, cells, marks=layers.marks_of(member_of(request), below, now)
+    )
+
+
+def drawn_cells(community: Community, marks: Mapping[int, CellMark]) -> list[Any]:
+    """Build the cells of the overview, styled by tonight's marks."""
+    borders, middles = ground.borders(community), ground.middles(community)
+    return [
+        folium_map.cell_feature(
+            row,
+            borders[row["id"]],
+            middles.get(row["id"]),
+            folium_map.overview_lines(row, marks.get(row["id"])),
+            folium_map.STYLES[folium_map.kind_of(marks.get(row["id"]))],
+        )
+        for row in queries.cell_rows(ground.shapes_of(community).values())
+    ]
+
+
+def framed_map(
+    request: HttpRequest, community: Community, cells: list[Any], *, marks: Any, streets: Any = ()
+) -> HttpResponse:
+    """Answer with a map of `cells` over the community's own streets and buildings."""
     html = folium_map.render(
-        features=queries.cell_features(queries.shapes_under(community)),
-        marks=layers.coverage_of(below, clock.now()),
-        streets=Street.objects.filter(community__in=below).values_list("geometry", flat=True),
-        buildings=Building.objects.filter(community__in=below).values_list("geometry", flat=True),
+        cells=cells,
+        streets=streets,
+        bounds=ground.bounds(community),
+        layers=marks,
+        buildings_url=reverse("maps:buildings", args=[community.code]),
+        streets_url=reverse("maps:streets", args=[community.code]),
         nonce=str(request.csp_nonce),  # type: ignore[attr-defined]
     )
     return HttpResponse(html)
 
 
-def _below(community: Community) -> list[Community]:
-    return list(Community.objects.filter(path__startswith=community.path))
+@require_safe
+@login_required
+def buildings(request: HttpRequest, code: str) -> HttpResponse:
+    """Serve the outlines of the buildings, for the base map."""
+    return _outlines(request, code, ground.buildings_json)
+
+
+@require_safe
+@login_required
+def streets(request: HttpRequest, code: str) -> HttpResponse:
+    """Serve the streets, for the base map."""
+    return _outlines(request, code, ground.streets_json)
+
+
+def _outlines(request: HttpRequest, code: str, draw: Callable[[Community], bytes]) -> HttpResponse:
+    community = queries.community_visible_to(request.user, code=code)
+    return packed.answer(request, draw(community), content_type="application/geo+json", zipped=True)
 
 
 def _gaps_first(row: dict[str, Any]) -> tuple[float, str]:

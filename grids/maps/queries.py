@@ -1,20 +1,17 @@
 """The map as each person may see it."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
-from shapely import from_wkb, set_precision
-from shapely.geometry import mapping
 
 from common.errors import NotFound
 from grids.people.models import Member
 from grids.people.queries import captain_data, captains_of, towns_of
 from grids.places.models import Cell, CellShape, Community
 from grids.places.queries import published_shapes
-
-_MICRODEGREE = 1e-6
 
 
 def communities_visible_to(actor: Member | AnonymousUser) -> QuerySet[Community]:
@@ -38,21 +35,23 @@ def shapes_under(community: Community) -> QuerySet[CellShape]:
     return published_shapes(Community.objects.filter(path__startswith=community.path))
 
 
-def cell_features(
-    shapes: Iterable[CellShape], virtual: Iterable[Cell] = ()
-) -> list[dict[str, Any]]:
-    """Build GeoJSON features; coordinates to about 10 cm, captains looked up at once."""
+def groups_under(community: Community) -> list[Cell]:
+    """Return the chat groups of a community and all below it."""
+    cells = Cell.objects.filter(
+        kind=Cell.Kind.VIRTUAL, retired_at=None, community__path__startswith=community.path
+    )
+    return list(cells.select_related("community").order_by("community__path", "code"))
+
+
+def cell_rows(shapes: Iterable[CellShape], others: Iterable[Cell] = ()) -> list[dict[str, Any]]:
+    """Return the properties of cells; captains looked up at once."""
     rows: list[tuple[Cell, CellShape | None]] = [(shape.cell, shape) for shape in shapes]
-    rows += [(cell, None) for cell in virtual]
+    rows += [(cell, None) for cell in others]
     captains = captains_of([cell for cell, _ in rows])
-    return [_feature(cell, shape, captains.get(cell.pk)) for cell, shape in rows]
+    return [_properties(cell, shape, captains.get(cell.pk)) for cell, shape in rows]
 
 
-def _feature(cell: Cell, shape: CellShape | None, captain: Member | None) -> dict[str, Any]:
-    geometry = None
-    if shape is not None:
-        rounded = set_precision(from_wkb(bytes(shape.geometry)), _MICRODEGREE)
-        geometry = mapping(rounded)
+def _properties(cell: Cell, shape: CellShape | None, captain: Member | None) -> dict[str, Any]:
     properties = {
         "id": cell.pk,
         "code": cell.code,
@@ -64,9 +63,16 @@ def _feature(cell: Cell, shape: CellShape | None, captain: Member | None) -> dic
     }
     if cell.kind == Cell.Kind.VIRTUAL:
         properties["members"] = cell.group_size
-    return {"type": "Feature", "id": cell.pk, "geometry": geometry, "properties": properties}
+    return properties
 
 
-def collection(features: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Wrap features as a FeatureCollection."""
-    return {"type": "FeatureCollection", "features": list(features)}
+def feature_text(properties: dict[str, Any], border: str | None) -> str:
+    """Write one GeoJSON feature; `border` is its geometry, written already."""
+    said = json.dumps(properties, ensure_ascii=False, separators=(",", ":"))
+    head = f'{{"type":"Feature","id":{properties["id"]},"geometry":{border or "null"}'
+    return f'{head},"properties":{said}}}'
+
+
+def collection_text(features: Iterable[str]) -> str:
+    """Write a FeatureCollection."""
+    return f'{{"type":"FeatureCollection","features":[{",".join(features)}]}}'

@@ -1,5 +1,7 @@
 """Communities, cells and points over the API; the map page and its frame."""
 
+import gzip
+import json
 import re
 from typing import Any
 
@@ -8,12 +10,26 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
+from shapely import Point, Polygon, box, to_wkb
 from shapely.geometry import shape
 
-from grids.maps import layers
+from common.unit_of_work import unit_of_work
+from grids.maps import ground, layers, overlays
 from grids.maps.layers import CellMark
+from grids.people.services import create_estate
 from grids.places import index
-from tests.factories import CellFactory, MemberFactory, Town, a_community, grant
+from grids.places.geojson import BuildingRow
+from grids.places.plans import DrawnCell, publish_plan, save_plan
+from grids.places.services import import_buildings
+from tests.factories import (
+    NOW,
+    CellFactory,
+    MemberFactory,
+    OrganisationFactory,
+    Town,
+    a_community,
+    grant,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -171,3 +187,102 @@ def test_another_towns_map_is_404(browser: Client) -> None:
     other = a_community()
     assert browser.get(f"/map/{other.community.code}/").status_code == 404
     assert browser.get(f"/map/{other.community.code}/frame/").status_code == 404
+
+
+def test_cells_are_sent_once_and_again_after_a_plan_or_captain_changed(
+    member: APIClient, town: Town
+) -> None:
+    url, query = "/api/v1/cells", {"community": town.community.pk}
+    first = member.get(url, query, HTTP_ACCEPT_ENCODING="gzip")
+    assert first["Content-Encoding"] == "gzip"
+    assert json.loads(gzip.decompress(first.content)) == member.get(url, query).json()
+    tag = first["ETag"]
+    assert member.get(url, query, HTTP_IF_NONE_MATCH=tag).status_code == 304
+    grant(town.volunteers[1], "captain", cell=town.cells[0])
+    named = member.get(url, query, HTTP_IF_NONE_MATCH=tag)
+    assert named.status_code == 200
+    with unit_of_work(now=NOW) as work:
+        drawn = DrawnCell(
+            code=town.cells[0].code,
+            households=7,
+            buildings=[],
+            geometry=box(122.0, 37.0, 122.1, 37.1),
+            measures={},
+        )
+        plan = save_plan(community=town.community, cells=[drawn], measures={}, seed=1, now=work.now)
+        publish_plan(plan=plan, now=work.now)
+    body = member.get(url, query, HTTP_IF_NONE_MATCH=named["ETag"]).json()
+    (only,) = body["features"]
+    assert shape(only["geometry"]).bounds == (122.0, 37.0, 122.1, 37.1)
+
+
+def test_many_corners_are_thinned_alike_on_both_sides() -> None:
+    steps = [(0.01, 0.00001 * n + 0.0000001 * (n % 2)) for n in range(12_000)]
+    top = steps[-1][1]
+    west = Polygon([(0, 0), *steps, (0, top)])
+    east = Polygon([(0.02, 0), (0.02, top), *reversed(steps)])
+    found = ground.borders_of([(1, to_wkb(west)), (2, to_wkb(east))])
+    a, b = (shape(json.loads(found[cell])) for cell in (1, 2))
+    assert a.intersection(b).area == 0
+    assert a.intersection(b).length == pytest.approx(top)
+    assert len(a.exterior.coords) < 100
+
+
+def test_the_ground_is_drawn_anew_after_an_import(browser: Client, town: Town) -> None:
+    url = f"/map/{town.community.code}/buildings.json"
+    first = browser.get(url)
+    assert len(first.json()["geometries"]) == 2
+    row = BuildingRow(
+        source_id="new", name="", address="", street_name="", dwellings=1, levels=1,
+        geometry=box(122.4, 37.1, 122.401, 37.101),
+    )  # fmt: skip
+    with unit_of_work(now=NOW):
+        import_buildings(community=town.community, rows=[row], actor=None)
+    again = browser.get(url, HTTP_IF_NONE_MATCH=first["ETag"])
+    assert len(again.json()["geometries"]) == 3
+    assert browser.get(url, HTTP_IF_NONE_MATCH=again["ETag"]).status_code == 304
+
+
+@pytest.mark.parametrize("part", ["frame/", "buildings.json", "streets.json"])
+def test_another_towns_ground_is_404(browser: Client, part: str) -> None:
+    assert browser.get(f"/map/{a_community().community.code}/{part}").status_code == 404
+
+
+def test_layers_are_on_the_map_and_counted_in_the_list(
+    browser: Client, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def marks(actor: Any, communities: Any, now: Any) -> list[layers.Mark]:
+        seen.append(actor)
+        point = {"type": "Point", "coordinates": [122.41, 37.15]}
+        return [layers.Mark(point, "</script>lamp", "open", cell=town.cells[0].pk, url="/r/1/")]
+
+    style = layers.Style(words="Open", colour="#000000", letter="R")
+    monkeypatch.setattr(layers, "layers", {})
+    layers.register_layer(layers.Layer("reports", "Open reports", marks, {"open": style}))
+    page = browser.get(f"/map/{town.community.code}/").content.decode()
+    assert "Open reports 1" in page
+    html = browser.get(f"/map/{town.community.code}/frame/").content.decode()
+    assert "lamp" in html
+    assert "</script>lamp" not in html
+    assert seen == [town.volunteers[0]] * 2
+
+
+def test_building_captains_and_estates_lie_over_the_cells(town: Town) -> None:
+    captain = MemberFactory(community=town.community, display_name="楼长王")
+    grant(captain, "building_captain", building=town.buildings[0])
+    firm = OrganisationFactory(community=town.community, name="安居物业")
+    with unit_of_work(now=NOW) as work:
+        create_estate(
+            community=town.community, firm=firm, name="东苑", buildings=town.buildings,
+            actor=None, now=work.now,
+        )  # fmt: skip
+    (pin,) = overlays.building_captains(captain, [town.community], NOW)
+    assert "楼长王" in pin.text
+    assert pin.cell == town.cells[0].pk
+    (area,) = overlays.estates(captain, [town.community], NOW)
+    assert "安居物业" in area.text
+    drawn = shape(area.geometry)
+    assert all(drawn.contains(Point(each.lon, each.lat)) for each in town.buildings)
+    assert overlays.estates(captain, [a_community().community], NOW) == []

@@ -3,7 +3,7 @@
 
 import { toast, word } from "./words.js";
 
-const MODULES = { "[data-live-topic]": "./board.js", "form[data-checkin]": "./checkin.js", "[data-scan]": "./scan.js" };
+const MODULES = { "[data-live-topic]": "./board.js", "form[data-checkin]": "./checkin.js", "[data-scan]": "./scan.js", "[data-map]": "./map.js" };
 
 async function wake() {
   for (const [selector, module] of Object.entries(MODULES)) {
