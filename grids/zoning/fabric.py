@@ -37,7 +37,7 @@ OTHER_STREET_COST = 0.85
 NO_STREET_COST = 1.1
 SAME_STREET_COST = 0.15
 """Added where both buildings carry the same street name."""
-SAME_SIDE_COST = 0.25
+SAME_SIDE_COST = 0.5
 """Added where both buildings stand on the same side of the same street."""
 SAME_ESTATE_COST = 1.0
 """Added inside an estate."""
