@@ -16,6 +16,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from environs import Env, EnvError
+from geopy.geocoders import SERVICE_TO_GEOCODER
 from phonenumbers import SUPPORTED_REGIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -363,6 +364,16 @@ except ValueError as error:
 # --- Maps: no tile is loaded from anywhere unless a server is named ---------------------------
 TILE_URL = _read(env.str, "LINLI_TILE_URL", default="")
 TILE_ATTRIBUTION = _read(env.str, "LINLI_TILE_ATTRIBUTION", default="")
+# A geocoder of geopy (nominatim, photon, baiduv3 …) and its options; none unless named.
+GEOCODER = _read(env.str, "LINLI_GEOCODER", default="").lower()
+GEOCODER_TIMEOUT_S = _at_least_one("LINLI_GEOCODER_TIMEOUT_S", default=5)
+GEOCODER_OPTIONS = _read(env.json, "LINLI_GEOCODER_OPTIONS", default={})
+if GEOCODER and GEOCODER not in SERVICE_TO_GEOCODER:
+    raise ImproperlyConfigured(
+        f"LINLI_GEOCODER is {GEOCODER!r}: geopy has {', '.join(sorted(SERVICE_TO_GEOCODER))}."
+    )
+if not isinstance(GEOCODER_OPTIONS, dict):
+    raise ImproperlyConfigured("LINLI_GEOCODER_OPTIONS must be a JSON object. See .env.example.")
 
 # --- Work in the background ------------------------------------------------------------------
 EVENT_KEEP_DAYS = _at_least_one("LINLI_EVENT_KEEP_DAYS", default=30)

@@ -20,7 +20,14 @@ from grids.people.services.groups import (
     renew_link,
     retire_group,
 )
-from grids.people.services.members import ImportRefused, import_members
+from grids.people.services.members import (
+    Duplicates,
+    ImportRefused,
+    MembersImported,
+    Plan,
+    import_members,
+    plan_members,
+)
 from grids.people.services.profile import (
     give_consent,
     set_language,
@@ -43,11 +50,14 @@ from grids.people.services.sign_in import (
 __all__ = [
     "CODE_LIVES",
     "CodeExpired",
+    "Duplicates",
     "GroupFull",
     "ImportRefused",
     "InAnotherEstate",
     "InGroup",
+    "MembersImported",
     "NotInGroup",
+    "Plan",
     "WrongCode",
     "add_proxy",
     "add_to_group",
@@ -62,6 +72,7 @@ __all__ = [
     "issue_token",
     "join_group",
     "leave_group",
+    "plan_members",
     "remove_from_group",
     "rename_group",
     "renew_link",

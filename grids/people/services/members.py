@@ -1,32 +1,80 @@
 """Taking in a community's members from a list, all or nothing."""
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
 
 from django.contrib.auth.hashers import make_password
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError, NotAllowed
+from common.locks import lock
 from common.unit_of_work import current
 from grids.people import rules
-from grids.people.members_csv import Fault, MemberRow
+from grids.people.members_file import MemberRow
 from grids.people.models import Member
+from grids.places.addresses import AddressIndex, Ambiguous
+from grids.places.findings import Finding, Findings, Level
 from grids.places.models import Building, Community
 
 _A_TIME = 500
+T = TypeVar("T")
+
+
+class Duplicates(StrEnum):
+    """What happens with rows of members who are there already."""
+
+    REFUSE = "refuse"
+    SKIP = "skip"
+    UPDATE = "update"
 
 
 class ImportRefused(DomainError):
-    """Some rows can't be taken in, so none was; `faults` says which and why."""
+    """Some rows can't be taken in, so none was; `findings` says which and why."""
 
     code = "import_refused"
-    detail = "Some rows can't be taken in; nothing was imported."
+    detail = _("Some rows can't be taken in; nothing was imported.")
 
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__(errors=[str(fault) for fault in faults])
-        self.faults = faults
+    def __init__(self, findings: Findings) -> None:
+        super().__init__(faults=findings.errors)
+        self.findings = findings
+
+
+@dataclass(frozen=True)
+class MembersImported:
+    """How many members an import added, changed and left as they are."""
+
+    added: int
+    changed: int
+    skipped: int
+
+
+@dataclass
+class Plan:
+    """What would happen with each row; nothing does while `findings` has errors."""
+
+    add: list[tuple[MemberRow, Building | None]] = field(default_factory=list)
+    update: dict[int, tuple[MemberRow, Building | None]] = field(default_factory=dict)
+    skipped: int = 0
+    findings: Findings = field(default_factory=Findings)
+
+
+def plan_members(
+    *,
+    rows: Sequence[MemberRow],
+    community: Community,
+    duplicates: Duplicates = Duplicates.REFUSE,
+    leave_unknown_homes: bool = False,
+    located: Mapping[str, int] | None = None,
+) -> Plan:
+    """Match each row with a home and with members who are there; reads only.
+
+    `located` maps addresses that no building has to buildings that a geocoder found.
+    """
+    return _Planner(community, duplicates, leave_unknown_homes, located or {}).plan(rows)
 
 
 def import_members(
@@ -35,43 +83,56 @@ def import_members(
     community: Community,
     actor: Member | None,
     now: datetime,
+    duplicates: Duplicates = Duplicates.REFUSE,
+    leave_unknown_homes: bool = False,
+    located: Mapping[str, int] | None = None,
     progress: Callable[[int], object] = lambda _count: None,
-    dry_run: bool = False,
-) -> int:
-    """Add these members to `community` and return how many; `dry_run` only checks.
+) -> MembersImported:
+    """Add these members to `community`; those there already as `duplicates` says.
 
     A member whose home lies in a community below joins that one. Raises NotAllowed, and
-    ImportRefused with every fault: unknown or ambiguous address, phone or name and address twice
-    (in the list or beside present members).
+    ImportRefused with every finding: unknown or ambiguous address, phone or name and address
+    twice (in the list or beside present members).
     """
     work = current()
     if not rules.administers(actor, community=community):
         raise NotAllowed
-    homes = _Homes(community)
-    found = {row.row: homes.find(row.address) for row in rows if row.address}
-    faults = [
-        Fault(row.row, "address", home)
-        for row in rows
-        if isinstance(home := found.get(row.row), str)
-    ]
-    faults += _twice(rows, found) + _present(rows, found)
-    if faults:
-        raise ImportRefused(sorted(faults, key=lambda fault: fault.row))
-    if dry_run:
-        return len(rows)
-    for start in range(0, len(rows), _A_TIME):
-        part = rows[start : start + _A_TIME]
-        Member.objects.bulk_create(_member(row, found.get(row.row), community, now) for row in part)
+    plan = plan_members(
+        rows=rows,
+        community=community,
+        duplicates=duplicates,
+        leave_unknown_homes=leave_unknown_homes,
+        located=located,
+    )
+    if plan.findings.errors:
+        raise ImportRefused(plan.findings)
+    # Locked before the first write, in the written order.
+    present = lock(Member.objects.filter(erased_at=None), plan.update)
+    for part in _parts(list(plan.update)):
+        changed = [_changed(present[pk], *plan.update[pk]) for pk in part if pk in present]
+        Member.objects.bulk_update(
+            changed, ["display_name", "phone", "language", "holder_class", "home", "community"]
+        )
         progress(len(part))
+    for some in _parts(plan.add):
+        Member.objects.bulk_create(_member(row, home, community, now) for row, home in some)
+        progress(len(some))
+    done = MembersImported(len(plan.add), len(present), plan.skipped)
     # No names: the audit trail outlives an erasure.
-    work.audit("members.imported", community, after={"count": len(rows)})
-    return len(rows)
+    work.audit(
+        "members.imported",
+        community,
+        after={"added": done.added, "changed": sorted(present), "skipped": done.skipped},
+    )
+    return done
 
 
-def _member(
-    row: MemberRow, home: Building | str | None, community: Community, now: datetime
-) -> Member:
-    assert not isinstance(home, str)
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _A_TIME):
+        yield items[start : start + _A_TIME]
+
+
+def _member(row: MemberRow, home: Building | None, community: Community, now: datetime) -> Member:
     return Member(
         phone=row.phone,
         display_name=row.name,
@@ -84,75 +145,133 @@ def _member(
     )
 
 
-def _key(row: MemberRow, found: Mapping[int, Building | str | None]) -> tuple[str, int] | None:
-    home = found.get(row.row)
-    return (row.name, home.pk) if isinstance(home, Building) else None
+def _changed(member: Member, row: MemberRow, home: Building | None) -> Member:
+    """Set what the row says; what it leaves empty stays."""
+    member.display_name = row.name
+    if row.phone and not member.phone:
+        member.phone = row.phone
+    if "language" in row.given:
+        member.language = row.language
+    if "class" in row.given:
+        member.holder_class = row.holder_class
+    if home is not None:
+        member.home, member.community_id = home, home.community_id
+    return member
 
 
-def _twice(rows: Iterable[MemberRow], found: Mapping[int, Building | str | None]) -> list[Fault]:
-    """Return the rows that repeat an earlier row's phone, or its name and address."""
-    faults = []
-    phones: dict[str, int] = {}
-    people: dict[tuple[str, int], int] = {}
-    for row in rows:
-        if row.phone and phones.setdefault(row.phone, row.row) != row.row:
-            faults.append(Fault(row.row, "phone", f"stands in row {phones[row.phone]} already"))
-        key = _key(row, found)
-        if key and people.setdefault(key, row.row) != row.row:
-            said = f"the same name and address stand in row {people[key]} already"
-            faults.append(Fault(row.row, "name", said))
-    return faults
+class _Planner:
+    """Goes through the rows once, with what stood in earlier rows and who is there."""
 
+    def __init__(
+        self,
+        community: Community,
+        duplicates: Duplicates,
+        leave_unknown_homes: bool,
+        located: Mapping[str, int],
+    ) -> None:
+        self._community = community
+        self._choice = duplicates
+        self._leave = leave_unknown_homes
+        self._index = AddressIndex(community)
+        self._located = {
+            building.pk: building for building in Building.objects.filter(pk__in=located.values())
+        }
+        self._located_by = located
+        self._plan = Plan()
+        self._phones: dict[str, int] = {}
+        self._people: dict[tuple[str, int], int] = {}
 
-def _present(rows: Sequence[MemberRow], found: Mapping[int, Building | str | None]) -> list[Fault]:
-    """Return the rows whose phone, or name and address, a member has already."""
-    faults = []
-    for start in range(0, len(rows), _A_TIME):
-        part = rows[start : start + _A_TIME]
-        phones = [row.phone for row in part if row.phone]
-        keys = [key for row in part if (key := _key(row, found))]
+    def plan(self, rows: Sequence[MemberRow]) -> Plan:
+        for part in _parts(rows):
+            placed = [(row, self._home(row)) for row in part]
+            by_phone, by_person = self._present(placed)
+            for row, home in placed:
+                key = (row.name, home.pk) if home else None
+                known = by_phone.get(row.phone or "") or (by_person.get(key) if key else None)
+                self._take(row, home, key, known)
+        return self._plan
+
+    def _home(self, row: MemberRow) -> Building | None:
+        findings = self._plan.findings
+        if not row.address:
+            return None
+        try:
+            found = self._index.find(row.address)
+        except Ambiguous as several:
+            findings.add(
+                row.row,
+                "address",
+                "address_ambiguous",
+                count=several.count,
+                address=several.address,
+            )
+            return None
+        if found is None and row.address in self._located_by:
+            found = self._located.get(self._located_by[row.address])
+        if found is None and self._leave:
+            findings.add(row.row, "address", "home_left_empty", Level.WARNING, address=row.address)
+        elif found is None:
+            findings.add(row.row, "address", "address_unknown", address=row.address)
+        return found
+
+    def _present(
+        self, placed: Iterable[tuple[MemberRow, Building | None]]
+    ) -> tuple[dict[str, Member], dict[tuple[str, int], Member]]:
+        phones = [row.phone for row, _ in placed if row.phone]
+        keys = [(row.name, home.pk) for row, home in placed if home]
         known = Member.objects.filter(
             Q(phone__in=phones)
-            | Q(display_name__in=[name for name, _ in keys], home__in=[home for _, home in keys])
-        ).values_list("phone", "display_name", "home")
-        known_phones = {str(phone) for phone, _, _ in known if phone}
-        known_keys = {(name, home) for _, name, home in known}
-        for row in part:
-            if row.phone in known_phones:
-                faults.append(Fault(row.row, "phone", "belongs to a member already"))
-            elif _key(row, found) in known_keys:
-                said = "a member of this name lives at this address already"
-                faults.append(Fault(row.row, "name", said))
-    return faults
+            | Q(display_name__in={name for name, _ in keys}, home__in={home for _, home in keys})
+        ).select_related("community")
+        by_phone = {str(member.phone): member for member in known if member.phone}
+        by_person = {
+            (member.display_name, member.home_id): member for member in known if member.home_id
+        }
+        return by_phone, by_person
 
+    def _take(
+        self,
+        row: MemberRow,
+        home: Building | None,
+        key: tuple[str, int] | None,
+        known: Member | None,
+    ) -> None:
+        if row.phone and self._phones.setdefault(row.phone, row.row) != row.row:
+            self._twice(row, "phone", "phone_in_row", first=self._phones[row.phone])
+        elif key and self._people.setdefault(key, row.row) != row.row:
+            self._twice(row, "name", "person_in_row", first=self._people[key])
+        elif known is None:
+            self._plan.add.append((row, home))
+        elif self._choice is not Duplicates.UPDATE:
+            same_phone = row.phone is not None and str(known.phone) == row.phone
+            self._twice(
+                row,
+                "phone" if same_phone else "name",
+                "phone_known" if same_phone else "person_known",
+            )
+        else:
+            self._update(row, home, known)
 
-class _Homes:
-    """Finds the building that an address, with or without flat number, names."""
+    def _twice(self, row: MemberRow, column: str, code: str, **facts: int) -> None:
+        if self._choice is Duplicates.REFUSE:
+            self._plan.findings.append(Finding(row.row, column, code, Level.ERROR, dict(facts)))
+            return
+        self._plan.skipped += 1
+        self._plan.findings.add(row.row, column, "skipped", Level.DUPLICATE)
 
-    def __init__(self, community: Community) -> None:
-        self._by_address: dict[str, list[Building]] = {}
-        rows = Building.objects.filter(community__path__startswith=community.path).only(
-            "address", "name", "cell", "community"
-        )
-        for building in rows.order_by("pk"):
-            for text in {normal(building.address), normal(building.name)} - {""}:
-                self._by_address.setdefault(text, []).append(building)
-
-    def find(self, address: str) -> Building | str:
-        """Return the building, or what is wrong: the longest known address that starts it."""
-        text = normal(address)
-        for end in range(len(text), 0, -1):
-            found = self._by_address.get(text[:end])
-            # "文化路3" must not take in "文化路30号", nor "Street 1" "Street 1a".
-            if not found or re.match(r"[0-9a-z][0-9a-z-]", text[end - 1 :]):
-                continue
-            if len({building.cell_id for building in found}) > 1:
-                return f"{len(found)} buildings in different cells have the address {text[:end]!r}"
-            return found[0]
-        return f"no building has the address {address!r}"
-
-
-def normal(text: str) -> str:
-    """Write an address in one way: full-width forms, case and spaces do not count."""
-    text = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return re.sub(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])", "", text)
+    def _update(self, row: MemberRow, home: Building | None, known: Member) -> None:
+        findings = self._plan.findings
+        place = known.community
+        if place is None or not place.path.startswith(self._community.path) or known.erased_at:
+            self._plan.skipped += 1
+            findings.add(row.row, "phone", "not_ours", Level.DUPLICATE)
+        elif (
+            row.phone
+            and str(known.phone or "") != row.phone
+            and (known.phone or known.is_superuser or known.roles.exists())
+        ):
+            # A phone is how one signs in: no list hands an account to another.
+            findings.add(row.row, "phone", "phone_differs")
+        else:
+            self._plan.update[known.pk] = (row, home)
+            findings.add(row.row, "name", "updated", Level.DUPLICATE)

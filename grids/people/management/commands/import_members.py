@@ -1,71 +1,76 @@
-"""Import a community's members from CSV."""
+"""Import a community's members from CSV or XLSX."""
 
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
-from rich.progress import Progress
+from django.core.management.base import CommandError, CommandParser
 
 from common.unit_of_work import unit_of_work
-from grids.people.members_csv import Fault, Unreadable, read_members
-from grids.people.services import ImportRefused, import_members
+from grids.people.members_file import read_members
+from grids.people.services import Duplicates, import_members, plan_members
+from grids.places import geocode
+from grids.places.findings import Level
+from grids.places.imports import FileCommand, bar
 from grids.places.models import Community
+from grids.places.wording import line
 
-_SHOWN = 50
 
-
-class Command(BaseCommand):
+class Command(FileCommand):
     """Read members, all or nothing, errors by row and column."""
 
-    help = "Import members from CSV with the columns name, phone, address, language, class."
+    help = "Import members from CSV or XLSX: columns name, phone, address, language, class."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path)
-        parser.add_argument("--community", required=True, metavar="CODE")
-        parser.add_argument("--dry-run", action="store_true", help="check only, write nothing")
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--duplicates",
+            choices=[choice.value for choice in Duplicates],
+            default=Duplicates.REFUSE.value,
+            help="what to do with members who are there already",
+        )
+        parser.add_argument(
+            "--leave-unknown-homes",
+            action="store_true",
+            help="take in members whose address no building has, without a home",
+        )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def take(self, community: Community, options: dict[str, Any]) -> None:
         path: Path = options["file"]
-        community = Community.objects.filter(code=options["community"]).first()
-        if community is None:
-            known = ", ".join(Community.objects.values_list("code", flat=True)[:20])
-            raise CommandError(
-                f"There is no community with the code {options['community']!r}. Known: {known}."
-            )
-        try:
-            reading = read_members(path)
-        except Unreadable as error:
-            raise CommandError(f"{path}: {error}") from error
+        reading = read_members(path)
         if reading.ignored:
             self.stderr.write(f"{path}: columns not read: {', '.join(reading.ignored)}")
-        faults = list(reading.faults)
-        count = 0
-        try:
-            # Rows with faults are left out here, so that all faults are told at once.
-            with Progress(console=Console(stderr=True), transient=True) as bar:
-                task = bar.add_task("Importing members", total=len(reading.rows))
-                with unit_of_work() as work:
-                    count = import_members(
-                        rows=reading.rows,
-                        community=community,
-                        actor=None,
-                        now=work.now,
-                        progress=lambda done: bar.advance(task, done),
-                        dry_run=options["dry_run"] or bool(faults),
-                    )
-        except ImportRefused as error:
-            faults += error.faults
-        if faults:
-            self._refuse(path, sorted(faults, key=lambda fault: fault.row))
+        choices = {
+            "duplicates": Duplicates(options["duplicates"]),
+            "leave_unknown_homes": options["leave_unknown_homes"],
+            "located": geocode.homes(community, [row.address for row in reading.rows]),
+        }
+        # Rows with faults are left out here, so that all faults are told at once.
+        plan = plan_members(rows=reading.rows, community=community, **choices)
+        findings = reading.findings
+        for one in plan.findings.kept():
+            findings.append(one)
+        self.tell(path, findings, options["report"])
+        if findings.errors:
+            whole = [one for one in findings.kept(Level.ERROR) if one.row == 0]
+            if whole:
+                raise CommandError(f"{path}: {line(whole[0], unit='row')} Nothing was imported.")
+            raise CommandError(f"{findings.errors} faults; nothing was imported.")
         if options["dry_run"]:
+            count = len(plan.add) + len(plan.update)
             self.stdout.write(f"{count} members can be imported; nothing written.")
-        else:
-            self.stdout.write(f"{count} members imported into {community.name}.")
-
-    def _refuse(self, path: Path, faults: list[Fault]) -> None:
-        for fault in faults[:_SHOWN]:
-            self.stderr.write(f"{path}: {fault}")
-        if len(faults) > _SHOWN:
-            self.stderr.write(f"… and {len(faults) - _SHOWN} more")
-        raise CommandError(f"{len(faults)} faults; nothing was imported.")
+            return
+        with bar() as shown:
+            task = shown.add_task("Importing members", total=len(plan.add) + len(plan.update))
+            with unit_of_work() as work:
+                done = import_members(
+                    rows=reading.rows,
+                    community=community,
+                    actor=None,
+                    now=work.now,
+                    progress=lambda count: shown.advance(task, count),
+                    **choices,
+                )
+        said = f"{done.added} members imported into {community.name}"
+        if done.changed or done.skipped:
+            said += f", {done.changed} changed, {done.skipped} skipped"
+        self.stdout.write(f"{said}.")
