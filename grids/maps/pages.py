@@ -18,6 +18,7 @@ from grids.people.backends import member_of
 from grids.people.queries import communities_of
 from grids.places.models import Community
 from grids.places.queries import subtree
+from grids.places.rules import may_edit
 
 # folium writes its scripts and styles into the page: they carry a nonce.
 framed: Callable[[Any], Any] = csp_update({"script-src": [SELF, NONCE], "style-src": [SELF, NONCE]})
@@ -57,6 +58,7 @@ def community_map(request: HttpRequest, code: str) -> HttpResponse:
         "groups": queries.cell_rows([], queries.groups_under(community)),
         "legend": folium_map.legend(),
         "layers": [(layer, len(marks)) for layer, marks in found if marks],
+        "may_edit": may_edit(request.user, community),
         "others": queries.communities_visible_to(request.user).order_by("path"),
     }
     return render(request, "maps/community.html", context)

@@ -110,7 +110,7 @@ def save_plan(
     rules.require_may_change(actor, community)
     if not cells:
         raise NothingToDraw
-    community = _locked(community.pk)
+    community = lock_plans(community.pk)
     for old in CellPlan.objects.filter(community=community, state=State.DRAFT):
         _move(old, State.DISCARDED)
         _step(old, Kind.DISCARDED, actor=actor, now=now, why="")
@@ -151,8 +151,8 @@ def start_draft(*, community: Community, actor: Any, now: datetime, why: str = "
     """
     work = current()
     rules.require_may_edit(actor, community)
-    community = _locked(community.pk)
-    _refuse_second_draft(community)
+    community = lock_plans(community.pk)
+    refuse_second_draft(community)
     published = CellPlan.objects.filter(community=community, state=State.PUBLISHED).first()
     if published is None:
         raise NothingPublished
@@ -278,7 +278,7 @@ def undo_plan(*, plan: CellPlan, actor: Any, now: datetime, why: str = "") -> Ce
     rules.require_may_change(actor, plan.community)
     plan = locked_plan(plan.pk, states={State.PUBLISHED, State.DISCARDED})
     if plan.state == State.DISCARDED:
-        _refuse_second_draft(plan.community)
+        refuse_second_draft(plan.community)
         _move(plan, State.DRAFT)
         _step(plan, Kind.RESTORED, actor=actor, now=now, why=why)
         current().audit("plan.restored", plan)
@@ -304,7 +304,7 @@ def locked_plan(
     community = CellPlan.objects.filter(pk=plan_id).values_list("community", flat=True).first()
     if community is None:
         raise NotFound
-    _locked(community)
+    lock_plans(community)
     plan = CellPlan.objects.select_related("community", "publish_by").get(pk=plan_id)
     if states is not None and plan.state not in states:
         raise WrongPlanState(state=str(plan.state))
@@ -365,11 +365,13 @@ def _put_in_force(plan: CellPlan, kind: str, *, actor: Any, now: datetime, why: 
     transaction.on_commit(index.forget, robust=True)
 
 
-def _locked(community_id: int) -> Community:
+def lock_plans(community_id: int) -> Community:
+    """Lock the community's row: the lock of all that concerns its plans."""
     return Community.objects.select_for_update(no_key=True).get(pk=community_id)
 
 
-def _refuse_second_draft(community: Community) -> None:
+def refuse_second_draft(community: Community) -> None:
+    """Raise DraftExists where the community has its draft already."""
     draft = CellPlan.objects.filter(community=community, state=State.DRAFT).first()
     if draft is not None:
         raise DraftExists(plan=draft.pk)

@@ -46,8 +46,13 @@ def cells_led(actor: Any, community: Community) -> frozenset[int] | None:
     return None if may_change(actor, community) else _leads[0](actor, community)
 
 
-def require_may_edit(actor: Any, community: Community) -> None:
-    """Raise NotAllowed unless `actor` administers the community or is a captain in it."""
+def may_edit(actor: Any, community: Community) -> bool:
+    """Say whether `actor` administers the community or is a captain in it."""
     led = cells_led(actor, community)
-    if led is not None and not led:
+    return led is None or bool(led)
+
+
+def require_may_edit(actor: Any, community: Community) -> None:
+    """Raise NotAllowed unless `may_edit`."""
+    if not may_edit(actor, community):
         raise NotAllowed
