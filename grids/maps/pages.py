@@ -16,6 +16,7 @@ from grids.maps import folium_map, ground, layers, packed, queries
 from grids.maps.layers import CellMark
 from grids.people.backends import member_of
 from grids.people.queries import communities_of
+from grids.people.rules import leads_groups
 from grids.places.models import Community
 from grids.places.queries import subtree
 from grids.places.rules import may_edit
@@ -42,12 +43,14 @@ def community_map(request: HttpRequest, code: str) -> HttpResponse:
     below, now = list(subtree(community)), clock.now()
     marks = layers.coverage_of(below, now)
     found = layers.marks_of(member_of(request), below, now)
+    codes = {each.pk: each.code for each in below}
     rows = [
         {
             **row,
             "mark": marks.get(row["id"]),
             "style": folium_map.kind_of(marks.get(row["id"])),
             "counts": _counts(found, row["id"]),
+            "of": codes[row["community"]],
         }
         for row in queries.cell_rows(ground.shapes_of(community).values())
     ]
@@ -55,6 +58,7 @@ def community_map(request: HttpRequest, code: str) -> HttpResponse:
     context = {
         "community": community,
         "rows": rows,
+        "leads": leads_groups(member_of(request), community=community),
         "groups": queries.cell_rows([], queries.groups_under(community)),
         "legend": folium_map.legend(),
         "layers": [(layer, len(marks)) for layer, marks in found if marks],

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from grids.maps import api, pages, plan_api, plan_pages
+from grids.maps import api, pages, plan_api, plan_pages, poster_pages
 
 app_name = "maps"
 urlpatterns = [
@@ -16,6 +16,12 @@ urlpatterns = [
     path("map/<str:code>/plan/undo/", plan_pages.undo, name="plan-undo"),
     path("map/<str:code>/frame/", pages.community_frame, name="frame"),
     path("map/<str:code>/buildings.json", pages.buildings, name="buildings"),
+    path("map/<str:code>/cells/<str:cell_code>/poster/", poster_pages.poster_page, name="poster"),
+    path(
+        "map/<str:code>/cells/<str:cell_code>/poster.pdf",
+        poster_pages.poster_pdf,
+        name="poster-pdf",
+    ),
     path("map/<str:code>/streets.json", pages.streets, name="streets"),
 ]
 api_urlpatterns = [
