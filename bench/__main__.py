@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from bench import report, stage
 from bench.report import Figure
@@ -130,7 +131,9 @@ def zoning(speed: str) -> list[Figure]:
     """The demo town's cells: households within the band, contiguous."""
     import gzip
 
-    from bench.zoning import main
+    from bench.zoning import main, read_buildings, read_streets
+    from bench.zoning_rivals import compare
+    from grids.zoning.problem import Band
 
     data = stage.ROOT / "config" / "demo" / "data"
     with tempfile.TemporaryDirectory() as folder:
@@ -148,6 +151,11 @@ def zoning(speed: str) -> list[Figure]:
         finally:
             sys.stdout = kept
         found = json.loads(out.read_text(encoding="utf-8"))
+        rivals = (
+            {}
+            if speed == "tiny"
+            else compare(read_buildings(files["buildings"]), read_streets(files["streets"]), Band())
+        )
     cells, measures = found["cells"], found["measures"]
     return [
         Figure(
@@ -161,7 +169,32 @@ def zoning(speed: str) -> list[Figure]:
             ours=round(sum(cell["in_band"] for cell in cells) / len(cells), 4),
         ),
         Figure("zoning: drawn in", unit="s", ours=measures.get("seconds")),
+        *_against(rivals),
     ]
+
+
+def _against(rivals: dict[str, dict[str, Any]]) -> list[Figure]:
+    """Return cut edges and compactness against METIS alone and ReCom on the same graph."""
+    figures = []
+    for name in ("metis", "recom") if rivals else ():
+        if name not in rivals:
+            figures.append(Figure(f"zoning against {name}", missing="gerrychain is not installed"))
+            continue
+        ours, peer = rivals["ours"], rivals[name]
+        for what, limit in (("cut_edges", (None, 1.0)), ("polsby_popper", (1.0, None))):
+            figures.append(
+                Figure(
+                    f"zoning: {what.replace('_', ' ')}",
+                    ours=ours[what],
+                    peer=peer[what],
+                    peer_name=name,
+                    ratio=round(ours[what] / peer[what], 3),
+                    detail=rivals,
+                    least=limit[0],
+                    most=limit[1],
+                )
+            )
+    return figures
 
 
 BENCHES: dict[str, Callable[[str], list[Figure]]] = {

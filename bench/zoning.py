@@ -2,6 +2,8 @@
 
 python -m bench.zoning --buildings F --streets F --min 300 --max 500 --seed N --json OUT
 python -m bench.zoning --graph G.json --parts K --seed N --json OUT
+python -m bench.zoning --buildings F --streets F --compare       (beside METIS alone and ReCom)
+python -m bench.zoning --enumerate 5                            (5 by 5 nodes, all partitions)
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import shapely
 from shapely.geometry import LineString, MultiLineString, MultiPolygon, Point, Polygon, shape
 
+from bench.zoning_rivals import compare
 from grids.zoning.check import contiguous
 from grids.zoning.draw import divide_graph, draw_cells
 from grids.zoning.problem import Band, Building, Options, Street
@@ -144,12 +148,66 @@ def plain_graph(args: argparse.Namespace) -> dict[str, Any]:
     return {"cells": cells, "measures": measures}
 
 
+def equal_partitions(edges: list[tuple[int, int]], nodes: int, parts: int) -> Iterator[int]:
+    """Yield the cut edges of each partition into contiguous parts of equally many nodes.
+
+    Written without the code it judges: sets of nodes are bits, the part of the lowest free node is
+    grown in every way, then the rest is cut alike.
+    """
+    near = [0] * nodes
+    for a, b in edges:
+        near[a] |= 1 << b
+        near[b] |= 1 << a
+    size = nodes // parts
+
+    def grown(mask: int, rim: int, free: int) -> Iterator[int]:
+        if mask.bit_count() == size:
+            yield mask
+            return
+        rim &= free & ~mask
+        while rim:
+            bit = rim & -rim
+            rim ^= bit
+            free &= ~bit
+            yield from grown(mask | bit, rim | near[bit.bit_length() - 1], free)
+
+    def cut(free: int, cuts: int) -> Iterator[int]:
+        if not free:
+            yield cuts
+            return
+        root = free & -free
+        for part in grown(root, near[root.bit_length() - 1], free & ~root):
+            rest = free & ~part
+            here = sum((near[v] & rest).bit_count() for v in range(nodes) if part >> v & 1)
+            yield from cut(rest, cuts + here)
+
+    yield from cut((1 << nodes) - 1, 0)
+
+
+def enumerated(side: int, seed: int) -> dict[str, Any]:
+    """Return where our cut of a side by side grid into `side` parts is among all partitions."""
+    nodes = side * side
+    edges = [(v, v + 1) for v in range(nodes) if (v + 1) % side]
+    edges += [(v, v + side) for v in range(nodes - side)]
+    part = divide_graph([1] * nodes, edges, parts=side, seed=seed)
+    ours = sum(part[a] != part[b] for a, b in edges)
+    every = list(equal_partitions(edges, nodes, side))
+    return {
+        "partitions": len(every),
+        "cut_edges": ours,
+        "best": min(every),
+        "share_better": sum(cuts < ours for cuts in every) / len(every),
+    }
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; print the measures, write the whole report where told."""
     parser = argparse.ArgumentParser(prog="bench.zoning", description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--buildings", type=Path)
     source.add_argument("--graph", type=Path)
+    source.add_argument("--enumerate", type=int, choices=(3, 4, 5))
+    parser.add_argument("--compare", action="store_true")
     parser.add_argument("--streets", type=Path)
     parser.add_argument("--parts", type=int)
     parser.add_argument("--min", type=int, default=300)
@@ -160,6 +218,18 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.graph and not args.parts:
         parser.error("--graph needs --parts")
+    if args.enumerate:
+        print(json.dumps(enumerated(args.enumerate, args.seed), indent=1))
+        return 0
+    if args.compare:
+        found = compare(
+            read_buildings(args.buildings),
+            read_streets(args.streets) if args.streets else [],
+            Band(args.min, args.max),
+            seed=args.seed,
+        )
+        print(json.dumps(found, indent=1))
+        return 0
     report = plain_graph(args) if args.graph else town(args)
     if args.json:
         args.json.write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")

@@ -16,7 +16,7 @@ from .regions import Region, pinches, split
 
 STEPS_PER_UNIT = 300
 """Annealing steps offered per building at effort 1."""
-CUT = 0.08
+CUT = 0.12
 """What a cut edge costs against a cell's compactness."""
 BIG_UNITS = 6000
 """Regions above this many buildings are cut anew pair by pair only once."""

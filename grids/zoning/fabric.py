@@ -27,9 +27,9 @@ LEAST_BORDER_M = 1.0
 RANK_COST = {
     # What cutting between two buildings costs, by the greatest street between them. Small streets
     # count little: borders that follow each of them grow long.
-    **dict.fromkeys(("motorway", "trunk", "rail", "river"), 0.1),
-    **dict.fromkeys(("primary", "secondary"), 0.25),
-    "tertiary": 0.5,
+    **dict.fromkeys(("motorway", "trunk", "rail", "river"), 0.3),
+    **dict.fromkeys(("primary", "secondary"), 0.5),
+    "tertiary": 0.75,
     **dict.fromkeys(("residential", "unclassified", "living_street", "pedestrian", "road"), 0.85),
     **dict.fromkeys(("service", "track", "footway", "path", "cycleway", "steps"), 0.95),
 }
@@ -37,7 +37,7 @@ OTHER_STREET_COST = 0.85
 NO_STREET_COST = 1.1
 SAME_STREET_COST = 0.15
 """Added where both buildings carry the same street name."""
-SAME_SIDE_COST = 0.5
+SAME_SIDE_COST = 0.25
 """Added where both buildings stand on the same side of the same street."""
 SAME_ESTATE_COST = 1.0
 """Added inside an estate."""

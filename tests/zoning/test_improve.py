@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import networkx as nx
@@ -78,3 +79,43 @@ def test_a_tree_cut_leaves_two_contiguous_sides() -> None:
         assert 0 < len(side) < 35
         assert contiguous(side, edges)
         assert contiguous(set(range(35)) - set(side), edges)
+
+
+def planar(nodes: int, seed: int) -> list[tuple[int, int]]:
+    """Return a grid's edges with diagonals and some edges missing, still in one piece."""
+    rng = random.Random(seed)
+    graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(nodes // 3, 3))
+    graph.add_edges_from((v, v + 4) for v in range(nodes - 4) if v % 3 < 2 and rng.random() < 0.5)
+    for edge in rng.sample(sorted(graph.edges), 4):
+        graph.remove_edge(*edge)
+        if not nx.is_connected(graph):
+            graph.add_edge(*edge)
+    return sorted(graph.edges)
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_small_graphs_are_cut_as_well_as_any_way_there_is(parts: int, seed: int) -> None:
+    """Against every one of the parts^12 ways to colour twelve nodes."""
+    edges = planar(12, seed)
+    rng = random.Random(seed)
+    weights = [rng.randint(1, 9) for _ in range(12)]
+    ideal = sum(weights) / parts
+    best = (float("inf"), 0)
+    for colours in itertools.product(range(parts), repeat=11):
+        part = (0, *colours)
+        sums = [sum(w for w, p in zip(weights, part, strict=True) if p == q) for q in range(parts)]
+        off = max(max(abs(s - ideal) for s in sums), 0.01 * ideal)
+        if off > best[0]:
+            continue
+        cuts = sum(part[a] != part[b] for a, b in edges)
+        if (off, cuts) < best and all(
+            contiguous([v for v in range(12) if part[v] == q], edges) for q in range(parts)
+        ):
+            best = (off, cuts)
+    mine = divide_graph(weights, edges, parts=parts, seed=seed, effort=0.1)
+    sums = [sum(w for w, p in zip(weights, mine, strict=True) if p == q) for q in range(parts)]
+    off = max(max(abs(s - ideal) for s in sums), 0.01 * ideal)
+    assert all(contiguous([v for v in range(12) if mine[v] == q], edges) for q in range(parts))
+    assert off == pytest.approx(best[0])
+    assert sum(mine[a] != mine[b] for a, b in edges) == best[1]
