@@ -160,8 +160,8 @@ class CheckInCodeView(Endpoint):
         summary="Type a mistyped code again",
         description=(
             "For one's own check-in with the reason `wrong_code`, within 15 minutes and four "
-            "times; its time and position stay. 409 `code_settled` afterwards: a reviewer looks "
-            "at it."
+            "times, until somebody decides on its hours; its time and position stay, and the "
+            "reasons about its time. 409 `code_settled` afterwards: a reviewer looks at it."
         ),
         parameters=[KEY_HEADER],
         request=CodeIn,

@@ -73,9 +73,19 @@ def checkins_of_seat(seat: Seat, member: Member) -> dict[str, CheckIn]:
     return {row.kind: row for row in CheckIn.objects.filter(seat=seat, member=member)}
 
 
+def hours_of_seat(seat_id: int) -> QuerySet[HourLog]:
+    """Return the hours logged for a seat: one row or none."""
+    return HourLog.objects.filter(source_type=SOURCE, source_id=seat_id)
+
+
 def retypes_left(checkin: CheckIn, now: datetime) -> int:
-    """Return how often the code of a check-in may still be typed again; 0 when nothing is wrong."""
+    """Return how often the code of a check-in may still be typed again.
+
+    0 when nothing is wrong, and when somebody decided on the hours by what the check-in proves.
+    """
     if "wrong_code" not in checkin.reasons or now - checkin.received_at > RETYPE_WITHIN:
+        return 0
+    if hours_of_seat(checkin.seat_id).exclude(state=HourLog.State.PENDING).exists():
         return 0
     return max(0, RETYPES - checkin.retypes)
 

@@ -14,7 +14,15 @@ from grids.people.models import Member
 from patrols.checkins import queries
 from patrols.checkins.models import CheckIn
 from patrols.checkins.queries import SOURCE
-from patrols.checkins.verdict import Evidence, Judgement, Position, Window, judge, minutes_worked
+from patrols.checkins.verdict import (
+    Evidence,
+    Judgement,
+    Position,
+    Window,
+    judge,
+    judge_code_again,
+    minutes_worked,
+)
 from patrols.checkins.verdict import same_code as code_is
 from patrols.shifts.models import Seat, Shift
 from patrols.shifts.services import mark_checked_in, mark_checked_out
@@ -51,10 +59,10 @@ class AlreadyCheckedIn(DomainError):
 
 
 class CodeSettled(DomainError):
-    """The check-in has no wrong code, or it was typed too often or too long ago."""
+    """No wrong code, or typed too often or too long ago, or the hours were decided."""
 
     code = "code_settled"
-    detail = _("The code can no longer be changed. Somebody will look at it.")
+    detail = _("The code can no longer be changed. If something is not right, tell your captain.")
 
 
 @dataclass(frozen=True)
@@ -115,8 +123,9 @@ def check_in(
 def retype_code(*, checkin_id: int, code: str, actor: Member, now: datetime) -> Recorded:
     """Judge the actor's own check-in again with the code as they meant to type it.
 
-    Its time and position stay as they were. Hours that it already gave get the new evidence and
-    wait on for their reviewer. Raises NotFound, NotYourSeat, CodeSettled.
+    Its time and position stay as they were, and what was found about the time. Hours that it
+    already gave get the new evidence and wait on for their reviewer; once they are decided, the
+    evidence of that decision stays. Raises NotFound, NotYourSeat, CodeSettled.
     """
     work = current()
     seen = (
@@ -129,22 +138,15 @@ def retype_code(*, checkin_id: int, code: str, actor: Member, now: datetime) -> 
     seat = _locked(seen.seat, actor)
     done = queries.checkins_of_seat(seat, actor)
     checkin = done[seen.kind]
+    # Whoever decides on the hours waits for this change, or it for their decision.
+    lock(HourLog.objects.all(), queries.hours_of_seat(seat.pk).values_list("pk", flat=True))
     if not queries.retypes_left(checkin, now):
         raise CodeSettled
-    other = done.get("out" if checkin.kind == "in" else "in")
     position = None
     if checkin.lat is not None:
         position = Position(distance_m=checkin.distance_m, accuracy_m=checkin.accuracy_m)
-    judgement = judge(
-        _window(seat.shift),
-        Evidence(
-            kind="in" if checkin.kind == "in" else "out",
-            occurred_at=checkin.occurred_at,
-            received_at=checkin.received_at,
-            position=position,
-            code_right=code_is(code, seat.shift.meeting_code),
-            other_at=other.occurred_at if other else None,
-        ),
+    judgement = judge_code_again(
+        checkin.reasons, position=position, code_right=code_is(code, seat.shift.meeting_code)
     )
     before = {"verdict": str(checkin.verdict), "reasons": checkin.reasons}
     checkin.retypes += 1
@@ -311,7 +313,7 @@ def _minutes(shift: Shift, done: dict[str, CheckIn]) -> int:
 
 
 def _logged(seat: Seat) -> HourLog | None:
-    return HourLog.objects.filter(source_type=SOURCE, source_id=seat.pk).first()
+    return queries.hours_of_seat(seat.pk).first()
 
 
 def _log(seat: Seat, actor: Member, done: dict[str, CheckIn], *, now: datetime) -> HourLog | None:

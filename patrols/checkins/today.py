@@ -9,7 +9,7 @@ from common.money import credits_text
 from grids.people.models import Member, Role
 from grids.people.rules import holds_on, today
 from patrols.checkins.models import CheckIn
-from patrols.checkins.queries import SOURCE, retypes_left
+from patrols.checkins.queries import hours_of_seat, retypes_left
 from patrols.checkins.verdict import OUT_AT_LATEST
 from patrols.shifts.models import Seat, Shift
 from timebank.earning.models import HourLog
@@ -102,7 +102,7 @@ def last_answer(member: Member, now: datetime) -> LastAnswer | None:
         return None
     hours = None
     if checkin.kind == CheckIn.Kind.OUT:
-        hours = HourLog.objects.filter(source_type=SOURCE, source_id=checkin.seat_id).first()
+        hours = hours_of_seat(checkin.seat_id).first()
     return LastAnswer(checkin, hours, retypes_left(checkin, now))
 
 

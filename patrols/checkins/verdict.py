@@ -8,6 +8,7 @@ a few times, at once.
 """
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -26,6 +27,9 @@ OUT_AT_LATEST = timedelta(hours=12)
 # A reported accuracy widens the cell by at most this; a worse one than WEAK_M proves nothing.
 WIDEN_AT_MOST_M = 100.0
 WEAK_M = 150.0
+PRESENCE_REASONS = frozenset(
+    {"wrong_code", "no_evidence", "no_place", "weak_position", "outside_cell"}
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,9 @@ class Judgement:
 
     @property
     def verdict(self) -> Literal["accepted", "review"]:
-        """Return the verdict of what was not refused."""
+        """Return the verdict; ValueError for what was refused, which has none."""
+        if self.refusal is not None:
+            raise ValueError(f"refused, so there is no verdict: {self.refusal}")
         return "review" if self.reasons else "accepted"
 
 
@@ -83,8 +89,21 @@ def judge(window: Window, evidence: Evidence) -> Judgement:
     refusal = _refusal(window, evidence)
     if refusal:
         return Judgement(refusal=refusal)
-    method, presence = _presence(evidence)
+    method, presence = _presence(evidence.position, evidence.code_right)
     return Judgement(method=method, reasons=(*_time_reasons(window, evidence), *presence))
+
+
+def judge_code_again(
+    stored: Sequence[str], *, position: Position | None, code_right: bool
+) -> Judgement:
+    """Judge a code typed again: of the stored reasons those of the time stay.
+
+    The time was judged when it reached us; since then the shift may have changed, and the opposite
+    check-in come, neither of which makes it earlier or later.
+    """
+    method, presence = _presence(position, code_right)
+    of_time = [reason for reason in stored if reason not in PRESENCE_REASONS]
+    return Judgement(method=method, reasons=(*of_time, *presence))
 
 
 def _refusal(window: Window, evidence: Evidence) -> str | None:
@@ -118,9 +137,10 @@ def _time_reasons(window: Window, evidence: Evidence) -> list[str]:
     return reasons
 
 
-def _presence(evidence: Evidence) -> tuple[Literal["position", "code", "none"], list[str]]:
+def _presence(
+    position: Position | None, right: bool | None
+) -> tuple[Literal["position", "code", "none"], list[str]]:
     """Weigh code and position; a right code makes up for a missing or weak position only."""
-    position, right = evidence.position, evidence.code_right
     reasons = ["wrong_code"] if right is False else []
     if position is None:
         if right is None:

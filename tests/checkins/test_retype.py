@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from common.models import Audit
 from grids.people.models import Member
 from patrols.checkins.models import CheckIn
+from patrols.checkins.queries import retypes_left
 from patrols.shifts.models import Seat
 from tests.checkins.factories import END, INSIDE, OUTSIDE, START, a_patrol
 from tests.factories import Town
@@ -98,3 +99,50 @@ def test_hours_that_wait_get_the_evidence(api: APIClient, seat: Seat) -> None:
     evidence = HourLog.objects.get().evidence
     assert (evidence["out"]["verdict"], evidence["out"]["reasons"]) == ("accepted", [])
     assert evidence["out"]["at"] == END.isoformat()
+
+
+def test_a_code_typed_again_says_nothing_new_about_the_time(
+    api: APIClient, seat: Seat, town: Town
+) -> None:
+    made = come(api, seat, later={"minutes": -20})
+    captain = APIClient()
+    captain.force_authenticate(Member.objects.get(pk=town.captain.pk))
+    with time_machine.travel(START - timedelta(minutes=19), tick=False):
+        later = captain.patch(
+            f"/api/v1/shifts/{seat.shift_id}", {"early_minutes": 5}, format="json"
+        )
+    assert later.status_code == 200
+    again = send(api, f"/{made['id']}/code", {"code": "WRONG1"}, minutes=-18).json()
+    assert (again["verdict"], again["reasons"]) == ("review", ["wrong_code"])
+    right = send(api, f"/{made['id']}/code", {"code": "AB12CD"}, minutes=-17).json()
+    assert (right["verdict"], right["reasons"]) == ("accepted", [])
+
+
+def test_a_check_out_that_came_since_makes_no_doubt(api: APIClient, seat: Seat) -> None:
+    sent = {"minutes": 95}
+    came = come(api, seat, occurred_at=START.isoformat(), later=sent)
+    left = come(api, seat, kind="out", code="AB12CD", occurred_at=END.isoformat(), later=sent)
+    assert (left["verdict"], left["hours"]["state"]) == ("accepted", "pending")
+    again = send(api, f"/{came['id']}/code", {"code": "AB12CD"}, minutes=96).json()
+    assert (again["verdict"], again["reasons"]) == ("accepted", [])
+    assert HourLog.objects.get().evidence["in"]["reasons"] == []
+
+
+@pytest.mark.parametrize("decision", ["reject", "approve"])
+def test_decided_hours_keep_the_evidence_of_their_decision(
+    api: APIClient, seat: Seat, town: Town, decision: str
+) -> None:
+    came = come(api, seat, later={"minutes": 85})
+    out = come(api, seat, kind="out", later={"minutes": 90})
+    assert out["retypes_left"] == 4
+    reviewer = APIClient()
+    reviewer.force_authenticate(Member.objects.get(pk=town.reviewer.pk))
+    with time_machine.travel(END, tick=False):
+        path = f"/api/v1/hours/{out['hours']['id']}/{decision}"
+        assert reviewer.post(path, {"reason": "x"}, format="json").status_code == 200
+    for made in (came, out):
+        refused = send(api, f"/{made['id']}/code", {"code": "AB12CD"}, minutes=91)
+        assert (refused.status_code, refused.json()["code"]) == (409, "code_settled")
+        row = CheckIn.objects.get(pk=made["id"])
+        assert (row.verdict, retypes_left(row, END)) == ("review", 0)
+        assert row.reasons == HourLog.objects.get().evidence[row.kind]["reasons"]

@@ -16,6 +16,7 @@ from patrols.checkins.verdict import (
     Position,
     Window,
     judge,
+    judge_code_again,
     minutes_worked,
     same_code,
 )
@@ -256,3 +257,18 @@ def test_a_meeting_point_reaches_a_hundred_metres() -> None:
     assert metres(37.16) == 0
     assert metres(37.1608) == 0
     assert metres(37.162) == pytest.approx(122, abs=1)
+
+
+def test_what_was_refused_has_no_verdict() -> None:
+    refused = judged("in", -31)
+    with pytest.raises(ValueError, match="too_early"):
+        _ = refused.verdict
+
+
+def test_a_code_judged_again_replaces_the_reasons_of_presence_alone() -> None:
+    stored = ["late_arrival", "late_upload", "wrong_code", "weak_position"]
+    weak = Position(distance_m=0, accuracy_m=200)
+    right = judge_code_again(stored, position=weak, code_right=True)
+    assert (right.method, right.reasons) == ("code", ("late_arrival", "late_upload"))
+    wrong = judge_code_again(stored, position=None, code_right=False)
+    assert (wrong.method, wrong.reasons) == ("none", ("late_arrival", "late_upload", "wrong_code"))
