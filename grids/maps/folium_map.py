@@ -150,7 +150,7 @@ def render(
             "base": ",".join(
                 f"{{layer: {outline.get_name()}, url: {json.dumps(url)}}}" for outline, url in base
             ),
-            "words": json.dumps({"layers": _("Layers"), "open": _("Open")}),
+            "words": json.dumps({"layers": _("Layers"), "open": _("More")}),
         }
     )
     html = _rendered(shown, start)

@@ -68,11 +68,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Held:
-    """Patrols of one cell in a period: planned, those that took place, and hours walked."""
+    """Patrols of one cell in a period: planned, those that took place, and who came to them."""
 
     planned: int
     held: int
-    hours: float = 0.0
+    people: int = 0
 
 
 Coverage = Callable[[Sequence[Community], datetime], dict[int, CellMark]]

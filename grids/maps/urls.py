@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from grids.maps import api, pages, plan_api, plan_pages, poster_pages
+from grids.maps import api, heat_pages, pages, plan_api, plan_pages, poster_pages
 
 app_name = "maps"
 urlpatterns = [
@@ -22,6 +22,9 @@ urlpatterns = [
         poster_pages.poster_pdf,
         name="poster-pdf",
     ),
+    path("map/<str:code>/heat/", heat_pages.heat_page, name="heat"),
+    path("map/<str:code>/heat/frame/", heat_pages.heat_frame, name="heat-frame"),
+    path("map/<str:code>/files/<str:name>", heat_pages.download, name="download"),
     path("map/<str:code>/streets.json", pages.streets, name="streets"),
 ]
 api_urlpatterns = [

@@ -27,6 +27,7 @@ class ShiftsConfig(AppConfig):
         registries.add_export_part("shifts", queries.export_of)
         registries.add_eraser(services.release_coming_seats, locks=Turn.SHIFTS)
         layers.register_coverage(map_layer.marks_of_tonight)
+        layers.register_history(map_layer.held_between)
         registry.register("community", may_subscribe=rules.may_watch_community)
         registry.register("cell", may_subscribe=rules.may_watch_cell)
         jobs.register("make_shifts", every=timedelta(hours=1), run=ours.run, long=True)

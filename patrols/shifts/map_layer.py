@@ -1,11 +1,11 @@
 """Paint tonight's coverage on the community's map."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from django.utils.translation import gettext as _
 
-from grids.maps.layers import CellMark
+from grids.maps.layers import CellMark, Held
 from grids.places.models import Community
 from patrols.shifts import queries
 
@@ -20,3 +20,13 @@ def marks_of_tonight(communities: Sequence[Community], now: datetime) -> dict[in
             text = _("%(text)s, %(out)d out now") % {"text": text, "out": counts["out"]}
         marks[cell] = CellMark(share=filled / seats, text=text)
     return marks
+
+
+def held_between(communities: Sequence[Community], first: date, last: date) -> dict[int, Held]:
+    """Say for each cell how many patrols were planned, took place, and drew how many people."""
+    return {
+        cell: Held(planned=planned, held=held, people=people)
+        for cell, (planned, held, people) in queries.patrols_between(
+            communities, first, last
+        ).items()
+    }

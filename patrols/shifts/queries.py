@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from common.errors import NotFound
 from grids.people.models import Member
 from grids.people.queries import members_visible_to
 from grids.people.rules import roles_of
 from grids.places.models import Cell, Community
-from patrols.shifts.models import Activity, Seat, Shift
+from patrols.shifts.models import Activity, Kind, Seat, Shift
 from patrols.shifts.rules import CAPTAINS, leads_shift, roots_of, sees_community
 
 HOLDING = (Seat.State.CLAIMED, Seat.State.ASSIGNED, Seat.State.CHECKED_IN)
@@ -341,3 +342,30 @@ def coverage_tonight(communities: Iterable[Community], now: datetime) -> dict[in
         for pk in out.values_list("shift_id", flat=True):
             found[cell_of[pk]]["out"] += 1
     return found
+
+
+def patrols_between(
+    communities: Iterable[Community], first: date, last: date
+) -> dict[int, tuple[int, int, int]]:
+    """Map each cell id to its patrols from `first` to `last`: planned, held, seats that came.
+
+    A patrol was held where somebody checked in. One query, whatever the period.
+    """
+    came = Seat.objects.filter(
+        shift=OuterRef("pk"), state__in=(Seat.State.CHECKED_IN, Seat.State.CHECKED_OUT)
+    )
+    count = came.order_by().values("shift").annotate(n=Count("pk")).values("n")
+    rows = (
+        Shift.objects.filter(
+            community__in=list(communities),
+            kind=Kind.PATROL,
+            state=Shift.State.SCHEDULED,
+            cell__isnull=False,
+            local_date__range=(first, last),
+        )
+        .annotate(came=Coalesce(Subquery(count), 0))
+        .order_by()
+        .values("cell")
+        .annotate(planned=Count("pk"), held=Count("pk", filter=Q(came__gt=0)), people=Sum("came"))
+    )
+    return {row["cell"]: (row["planned"], row["held"], row["people"]) for row in rows}
