@@ -86,10 +86,11 @@ class SocketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         self.member_id = member.pk
         self.hub = the_hub()
+        await self.accept()
+        # Made after the handshake, which settles how frames may be sent.
         self.outbox = Outbox(self.base_send, on_close=self._unsubscribe_all)
         self.hub.on_recheck.setdefault(self.member_id, set()).add(self._recheck_soon)
         metrics.sockets_open.inc()
-        await self.accept()
         self._sweep_later()
 
     async def disconnect(self, code: int) -> None:

@@ -183,6 +183,8 @@ class Hub:
 
         `head` is the topic's, just read; `frames` the first page after `pos`, read with it.
         """
+        if subscription.closed:
+            return
         subscription.stream.begin(head)
         subscription.pos = pos
         if not frames and self._go_live(subscription):
@@ -228,7 +230,9 @@ class Hub:
                 return False
             for frame in stream.ring:
                 subscription.give(frame)
-        stream.live.add(subscription)
+        # A socket that could not take the ring has left meanwhile.
+        if not subscription.closed:
+            stream.live.add(subscription)
         return True
 
     async def _replay(self, subscription: Subscription, frames: Sequence[Frame]) -> None:

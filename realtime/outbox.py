@@ -36,19 +36,22 @@ Write = Callable[[bytes], None]
 
 
 def writer(send: Send) -> Write | None:
-    """Return what puts a whole frame on the wire of daphne's socket; None under other servers."""
+    """Return what puts a whole frame on the wire of daphne's open socket; None elsewhere.
+
+    None as well for a socket that negotiated compression: that is autobahn's to do.
+    """
     daphne = sys.modules.get("daphne.ws_protocol")
     protocol = send.args[0] if isinstance(send, partial) and send.args else None
     if daphne is None or not isinstance(protocol, daphne.WebSocketProtocol):
+        return None
+    if protocol._perMessageCompress is not None:
         return None
 
     def write(wire: bytes) -> None:
         if protocol.state == protocol.STATE_OPEN:
             protocol.transport.write(wire)
 
-    # Who negotiated compression, or waits to be sent chopped frames, needs autobahn's own way.
-    plain = protocol._perMessageCompress is None and not protocol.send_queue
-    return write if plain else None
+    return write
 
 
 class Outbox:

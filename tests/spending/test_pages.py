@@ -16,11 +16,13 @@ from tests.factories import (
     CellFactory,
     CommunityFactory,
     MemberFactory,
+    OrganisationFactory,
     Town,
     grant,
 )
 from tests.ledger.factories import member_account
 from tests.spending.factories import Market, a_market, book
+from timebank.spending import services
 from timebank.spending.codes import spaced
 from timebank.spending.models import Booking, PayCode
 from timebank.spending.rules import bookable_by, may_book_for
@@ -105,6 +107,27 @@ def test_who_is_offered_is_whom_one_may_book_for(market: Market, town: Town) -> 
         assert set(found) == allowed, actor
     assert bookable_by(proxy).get() == town.volunteers[1]
     assert not bookable_by(past).exists()
+
+
+def test_however_many_offers_the_own_communitys_come_first(
+    market: Market, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("timebank.spending.pages._OFFERS_SHOWN", 1)
+    home = CommunityFactory()
+    with unit_of_work(now=NOW):
+        baker = services.create_partner(
+            actor=None, organisation=OrganisationFactory(community=home), kind="merchant", now=NOW
+        )
+        services.create_offer(
+            actor=None, partner=baker, kind="goods", title="家门口的面包", price=100, now=NOW
+        )
+    elder = MemberFactory(community=town.community, home=town.buildings[1])
+    assert elder.community_id != home.pk
+    Member.objects.filter(pk=town.captain.pk).update(community=home)
+    town.captain.refresh_from_db()
+    page = text(browser(town.captain).get("/meals/"))
+    assert "家门口的面包" in page
+    assert "午餐" not in page
 
 
 def test_a_captain_finds_an_elder_by_name_and_books(market: Market, town: Town) -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import segno
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q, Sum
+from django.db.models import Case, Q, Sum, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.safestring import SafeString, mark_safe
@@ -49,13 +49,11 @@ def meals(request: HttpRequest) -> HttpResponse:
     now = clock.now()
     zone = ZoneInfo(member.community.zone if member.community else "Asia/Shanghai")
     midnight = datetime.combine(now.astimezone(zone).date(), time(), zone) + _DAYS_SHOWN
-    offers = list(
-        queries.with_coming_slots(queries.offers_open_to(member), now).order_by("kind", "pk")[
-            :_OFFERS_SHOWN
-        ]
-    )
     # The own community's first; a captain may book elsewhere for others.
-    offers.sort(key=lambda offer: offer.partner.community_id != member.community_id)
+    elsewhere = Case(When(partner__community=member.community_id, then=0), default=1)
+    offers = queries.with_coming_slots(queries.offers_open_to(member), now).order_by(
+        elsewhere, "kind", "pk"
+    )[:_OFFERS_SHOWN]
     shown = [_offer(offer, midnight) for offer in offers]
     account = personal.own_account(member)
     context = {
