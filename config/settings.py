@@ -108,6 +108,7 @@ INSTALLED_APPS = [
     "patrols.shifts",
     "patrols.rosters",
     "patrols.checkins",
+    "patrols.routes",
     "config.apps.LinliConfig",
 ]
 
@@ -378,6 +379,7 @@ if not isinstance(GEOCODER_OPTIONS, dict):
 # --- Work in the background ------------------------------------------------------------------
 EVENT_KEEP_DAYS = _at_least_one("LINLI_EVENT_KEEP_DAYS", default=30)
 POSITION_KEEP_DAYS = _at_least_one("LINLI_POSITION_KEEP_DAYS", default=30)
+TRACK_KEEP_DAYS = _at_least_one("LINLI_TRACK_KEEP_DAYS", default=7)
 SHIFTS_AHEAD_DAYS = _at_least_one("LINLI_SHIFTS_AHEAD_DAYS", default=28)
 
 LOGGING = {

@@ -14,13 +14,26 @@ from grids.people import urls as people  # noqa: E402
 from grids.places import urls as places  # noqa: E402
 from patrols.checkins import urls as checkins  # noqa: E402
 from patrols.rosters import urls as rosters  # noqa: E402
+from patrols.routes import urls as routes  # noqa: E402
 from patrols.shifts import urls as shifts  # noqa: E402
 from realtime import urls as realtime  # noqa: E402
 from timebank.earning import urls as earning  # noqa: E402
 from timebank.ledger import urls as ledger  # noqa: E402
 from timebank.spending import urls as spending  # noqa: E402
 
-APPS = [people, places, maps, ledger, earning, spending, shifts, rosters, checkins, realtime]
+APPS = [
+    people,
+    places,
+    maps,
+    ledger,
+    earning,
+    spending,
+    shifts,
+    rosters,
+    checkins,
+    routes,
+    realtime,
+]
 
 api = [pattern for app in APPS for pattern in app.api_urlpatterns]
 urlpatterns = [

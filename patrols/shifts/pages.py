@@ -24,7 +24,7 @@ from grids.people.models import Member, Skill
 from grids.people.rules import roles_of
 from grids.places.models import Community
 from grids.places.queries import subtree
-from patrols.shifts import services
+from patrols.shifts import panels, services
 from patrols.shifts.models import Seat, Shift
 from patrols.shifts.nearby import open_shifts_near
 from patrols.shifts.queries import night_of, shift_visible_to, tonight
@@ -71,6 +71,7 @@ def shift_page(request: HttpRequest, shift_id: int) -> HttpResponse:
         and (captain or now < shift.starts_at),
         "may_lead": captain and scheduled and now < shift.ends_at,
     }
+    context["panels"] = panels.of_shift(member, shift, now)
     return _rendered(request, "shifts/shift.html", context, shift.community)
 
 
@@ -240,6 +241,7 @@ def _board(member: Member, community: Community) -> dict[str, Any]:
         "member": member,
         "day": night_of(community, now)[0],
         "rows": rows,
+        "panels": panels.of_board(member, community, now),
         "may_plan": leads(member, community=community, cell=None),
         "open": counts.count("open"),
         "out": counts.count("checked_in"),
