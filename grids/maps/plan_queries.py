@@ -262,8 +262,11 @@ def _outside(plan: CellPlan) -> dict[str, int]:
 
 
 def _geometry(wkb: Any) -> dict[str, Any]:
-    # Rounded, not set on a grid: a building of a metre must not vanish.
-    shape = shapely.transform(from_wkb(bytes(wkb)), lambda xy: np.round(xy, _DECIMALS))
+    whole = from_wkb(bytes(wkb))
+    shape = shapely.set_precision(whole, 10**-_DECIMALS)
+    if shape.is_empty:
+        # Smaller than the grid: it must not vanish.
+        shape = shapely.transform(whole, lambda xy: np.round(xy, _DECIMALS))
     found: Mapping[str, Any] = mapping(shape)
     return dict(found)
 

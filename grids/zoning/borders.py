@@ -17,7 +17,7 @@ from shapely.geometry import LineString, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from .edit import Neighbours, neighbours_of
-from .fabric import Fabric, weave
+from .fabric import Fabric, voronoi, weave
 from .plane import Floats
 from .problem import Band, Building, BuildingId, Options, Street
 from .shapes import SIMPLIFY_M, areal, dissolve, one_piece
@@ -153,11 +153,13 @@ def reshape(
         cell_of[[land.unit[b] for b in cells[key]]] = c
     old = [shapely.make_valid(plane.to_metres(shapes[key])) for key in cells if key in shapes]
     whole = shapely.union_all(old, grid_size=GRID_M)
-    owner = cell_of[fabric.owner]
+    # Of the sites that take part alone: so all the ground is theirs, without slivers of others'.
+    mine = cell_of[fabric.owner] >= 0
+    patches, owner = voronoi(fabric.sites[mine], land.margin_m), cell_of[fabric.owner][mine]
     rest = _with_patches(land, whole, cell_of, shapes, set(cells))
     parts: list[BaseGeometry] = []
     for c in range(len(keys) - 1):
-        patch = dissolve(fabric.cells[owner == c])
+        patch = dissolve(patches[owner == c])
         taken = areal(shapely.intersection(rest, patch, grid_size=GRID_M))
         parts.append(taken)
         rest = areal(shapely.difference(rest, taken, grid_size=GRID_M))

@@ -106,7 +106,7 @@ def weave(
         [sum(buildings[i].dwellings for i in members) for members in of_unit], dtype=np.int64
     )
     sites, owner = _sites(buildings, plane, xy, unit_of)
-    cells = _voronoi(sites, margin_m)
+    cells = voronoi(sites, margin_m)
     area, outline, links, border = _measure(sites, owner, cells, margin_m, len(of_unit))
     over = _barred(links, sites, owner, xy, _barriers(streets, options, plane))
     for side in (0, 1):
@@ -199,7 +199,7 @@ def _sites(
     return sites[first], owner[first]
 
 
-def _voronoi(sites: Floats, margin_m: float) -> NDArray[Any]:
+def voronoi(sites: Floats, margin_m: float) -> NDArray[Any]:
     """Return each site's Voronoi polygon; ghosts far around make one point or a line work too."""
     if len(sites) == 0:
         return np.array([], dtype=object)
