@@ -12,6 +12,7 @@ from grids.people.rules import Kind, roles_of
 
 _EVERYBODY = frozenset({""})
 _CAPTAINS = frozenset({Kind.CAPTAIN, Kind.ADMINISTRATOR})
+_ADMINISTRATORS = frozenset({Kind.ADMINISTRATOR})
 _REVIEWERS = frozenset({Kind.REVIEWER})
 _PARTNERS = frozenset({Kind.PARTNER_STAFF})
 
@@ -45,6 +46,7 @@ DOORS = (
     Door("/availability/", _("When I can come"), "calendar-check"),
     Door("/rosters/", _("Rosters"), "calendar-range", _CAPTAINS),
     Door("/activities/", _("Activities"), "calendar-plus", _CAPTAINS),
+    Door("/imports/", _("Imports"), "upload", _ADMINISTRATORS),
     Door("/me/", _("About me"), "user-round"),
 )
 _IN_BAR = 5

@@ -21,6 +21,10 @@ WORDS.update(
         "bad_csv": (_("The table can't be read in line %(line)s: %(reason)s."), _TABLE),
         "no_encoding": (_("The text is neither UTF-8 nor GB18030."), _TABLE),
         "no_rows": (_("The list has no rows below its header."), _("Check the file.")),
+        "columns_ignored": (
+            _("These columns are not read: %(names)s."),
+            _("Rename them if they should be."),
+        ),
         "column_twice": (_("This column is there twice."), _("Remove or rename one of them.")),
         "no_name_column": (
             _("The first row names no column “name” (姓名), but: %(found)s."),

@@ -274,3 +274,33 @@ class EstateBuilding(models.Model):
 
     estate = models.ForeignKey(Estate, on_delete=models.CASCADE, related_name="buildings")
     building = models.OneToOneField(Building, on_delete=models.PROTECT, related_name="in_estate")
+
+
+class Upload(models.Model):
+    """A file that an administrator sent and that was checked; gone a day later.
+
+    `findings` holds what the check found, without words: each reader has a language.
+    """
+
+    class Kind(models.TextChoices):
+        BUILDINGS = "buildings", _("Buildings")
+        STREETS = "streets", _("Streets")
+        BOUNDARIES = "boundaries", _("Boundaries of communities")
+        MEMBERS = "members", _("Members")
+
+    actor = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind)
+    name = models.CharField(max_length=200)
+    options: Any = models.JSONField(default=dict)
+    content = models.BinaryField()
+    findings: Any = models.JSONField(default=list)
+    counts: Any = models.JSONField(default=dict)
+    rows = models.PositiveIntegerField(default=0)
+    good = models.BooleanField(default=False)
+    result: Any = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(db_index=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from common import clock
 from common.errors import NotFound
 from grids.people import registries
-from grids.people.models import Consent, GroupMember, Member, Organisation, Proxy, Role
+from grids.people.models import Consent, GroupMember, Member, Organisation, Proxy, Role, Upload
 from grids.people.rules import Kind, holds_on, roles_of, today
 from grids.places.models import Cell, Community
 
@@ -331,3 +331,21 @@ def personal_data(member: Member) -> dict[str, Any]:
         ),
         "tokens": list(member.tokens.order_by("pk").values("label", *stamps)),
     }
+
+
+def administered_communities(actor: Member | AnonymousUser) -> QuerySet[Community]:
+    """Return the communities that `actor` administers, with all below them."""
+    if not isinstance(actor, Member):
+        return Community.objects.none()
+    if actor.is_superuser:
+        return Community.objects.order_by("path")
+    wanted = Q(pk__in=[])
+    for role in roles_of(actor):
+        if role.kind == Kind.ADMINISTRATOR and role.community is not None:
+            wanted |= Q(path__startswith=role.community.path)
+    return Community.objects.filter(wanted).order_by("path")
+
+
+def uploads_visible_to(actor: Member) -> QuerySet[Upload]:
+    """Return the files that `actor` sent: they hold people's names and phones."""
+    return Upload.objects.filter(actor=actor)

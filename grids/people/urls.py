@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from grids.people import api, group_api, group_pages, pages
+from grids.people import api, group_api, group_pages, import_api, import_pages, pages
 
 app_name = "people"
 urlpatterns: list[URLPattern] = [
@@ -10,6 +10,10 @@ urlpatterns: list[URLPattern] = [
     path("sign-in/code/", pages.sign_in_code, name="sign-in-code"),
     path("sign-in/link/<str:signed>/", pages.sign_in_link, name="sign-in-link"),
     path("sign-out/", pages.sign_out, name="sign-out"),
+    path("imports/", import_pages.import_list, name="imports"),
+    path("imports/<id:upload_id>/", import_pages.import_page, name="import"),
+    path("imports/<id:upload_id>/report.csv", import_pages.import_report, name="import-report"),
+    path("imports/<id:upload_id>/apply/", import_pages.import_apply, name="import-apply"),
     path("me/", pages.me, name="me"),
     path("me/consents/<slug:purpose>/", pages.consent, name="consent"),
     path("me/proxies/<id:proxy_id>/end/", pages.end_proxy, name="end-proxy"),
@@ -30,6 +34,11 @@ urlpatterns: list[URLPattern] = [
 api_urlpatterns: list[URLPattern] = [
     path("auth/codes", api.Codes.as_view(), name="auth-codes"),
     path("auth/tokens", api.Tokens.as_view(), name="auth-tokens"),
+    path("imports", import_api.Imports.as_view()),
+    path("imports/<id:upload_id>", import_api.ImportDetail.as_view()),
+    path("imports/<id:upload_id>/report", import_api.ImportReport.as_view()),
+    path("imports/<id:upload_id>/apply", import_api.ImportApply.as_view()),
+    path("geocode", import_api.Geocode.as_view()),
     path("me", api.Me.as_view(), name="me"),
     path("me/export", api.MyExport.as_view(), name="me-export"),
     path("cells/join", group_api.JoinGroup.as_view()),

@@ -7,12 +7,13 @@ since, so a change made by any process is followed within that second.
 import threading
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from django.db.models import Count, Max
-from shapely import STRtree, from_wkb, points, prepare
+from shapely import STRtree, from_wkb, intersects_xy, points, prepare
 
 from grids.places.models import CellPlan
 from grids.places.queries import published_shapes
@@ -79,8 +80,15 @@ def locate_many(
     found = np.full(len(lats), -1, dtype=np.int64)
     if not index.shapes:
         return found
-    point, shape = index.tree.query(points(lons, lats), predicate="intersects")
-    # Written from the highest shape down, so that the lowest cell id is what stays.
-    order = np.argsort(-shape, kind="stable")
-    found[point[order]] = index.cells[shape[order]]
+    # Boxes first; then each shape, prepared once, judges all points of its box in one call: half
+    # the time of asking the tree for "intersects", which prepares the points instead.
+    point, shape = index.tree.query(points(lons, lats))
+    order = np.argsort(shape, kind="stable")
+    point, shape = point[order], shape[order]
+    starts = np.flatnonzero(np.diff(shape, prepend=-1))
+    # From the highest shape down, so that the lowest cell id is what stays.
+    for first, last in reversed(list(pairwise([*starts.tolist(), len(shape)]))):
+        some, which = point[first:last], shape[first]
+        inside = some[intersects_xy(index.shapes[which], lons[some], lats[some])]
+        found[inside] = index.cells[which]
     return found

@@ -46,6 +46,7 @@ from grids.people.services.sign_in import (
     sign_in_with_code,
     sign_out_everywhere,
 )
+from grids.people.services.uploads import UploadDone, UploadRefused, apply_upload, keep_upload
 
 __all__ = [
     "CODE_LIVES",
@@ -58,9 +59,12 @@ __all__ = [
     "MembersImported",
     "NotInGroup",
     "Plan",
+    "UploadDone",
+    "UploadRefused",
     "WrongCode",
     "add_proxy",
     "add_to_group",
+    "apply_upload",
     "change_estate",
     "create_estate",
     "create_group",
@@ -71,6 +75,7 @@ __all__ = [
     "import_members",
     "issue_token",
     "join_group",
+    "keep_upload",
     "leave_group",
     "plan_members",
     "remove_from_group",
