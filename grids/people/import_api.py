@@ -109,13 +109,13 @@ class Imports(Endpoint):
         kept = check_and_keep(
             actor=actor, kind=data["kind"], community=community, file=file, options=options
         )
-        seen = repr((data["kind"], community.pk, options)).encode() + kept["content"]
+        seen = repr(("imports", data["kind"], community.pk, options)).encode() + kept["content"]
 
         def keep(work: UnitOfWork) -> tuple[int, Any]:
             return 201, import_data(services.keep_upload(**kept, now=work.now))
 
         digest = hashlib.sha256(seen).hexdigest()
-        return answer(perform(keep, actor=actor, key=key, fingerprint=f"imports {digest}"))
+        return answer(perform(keep, actor=actor, key=key, fingerprint=digest))
 
 
 class ImportDetail(Endpoint):
