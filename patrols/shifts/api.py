@@ -376,8 +376,9 @@ class ActivityView(Endpoint):
         ],
     )
     def patch(self, request: Request, activity_id: int) -> Response:
-        """Change it and its coming shifts on which nobody sits; those that people hold stay.
+        """Change it, and likewise its coming shifts on which nobody sits.
 
+        Shifts that people hold stay, and what a captain changed by hand on a single one.
         409 `seats_taken` where a plan names a seat that would go.
         """
         parsed = ActivityChanges(data=request.data, partial=True)

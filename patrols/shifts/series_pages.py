@@ -26,7 +26,7 @@ from patrols.shifts.queries import activities_kept_by, activity_visible_to, plac
 from patrols.shifts.rules import keeps_activities
 
 _A_PAGE = 40
-_HELD_SHOWN = 20
+_STAYING_SHOWN = 20
 
 
 @login_required
@@ -88,11 +88,12 @@ def activity_page(request: HttpRequest, activity_id: int) -> HttpResponse:
 
         if _sent(request, form, change) is not None:
             messages.success(
-                request, _("Saved. Coming shifts that nobody holds follow; the others stay.")
+                request,
+                _("Saved. Coming shifts that nobody holds follow; what was changed by hand stays."),
             )
             return redirect("shifts:activity", activity_id)
         status = 400
-    context = {"form": form, "activity": activity, "held": _held(activity)}
+    context = {"form": form, "activity": activity, "staying": _staying(activity, form)}
     return render(request, "shifts/activity.html", context, status=status)
 
 
@@ -126,11 +127,40 @@ def _sent(
         return None
 
 
-def _held(activity: Activity) -> list[Any]:
-    """Return the coming shifts that people hold: a change leaves them as they are."""
-    taken = Seat.objects.filter(member__isnull=False, starts_at__gt=clock.now())
-    return list(
-        Shift.objects.filter(activity=activity, pk__in=taken.values("shift"))
-        .exclude(state=Shift.State.CANCELLED)
-        .order_by("starts_at")[:_HELD_SHOWN]
+# Where the form asks for a column of a shift by another name.
+_ASKED_AS = {
+    "seats_total": "seats",
+    "starts_at": "starts_local",
+    "ends_at": "duration_minutes",
+    "meeting_lat": "meeting_name",
+    "meeting_lon": "meeting_name",
+}
+
+
+def _staying(activity: Activity, form: ActivityForm) -> list[dict[str, Any]]:
+    """Return the coming shifts that a change passes by, whole or in what was changed by hand.
+
+    `own` names what was changed there, as the form does; empty where somebody holds a place.
+    """
+    coming = Shift.objects.filter(
+        activity=activity, starts_at__gt=clock.now(), state=Shift.State.SCHEDULED
     )
+    taken = Seat.objects.filter(shift__in=coming, member__isnull=False)
+    held = set(taken.values_list("shift_id", flat=True))
+    shifts = list(coming.order_by("starts_at"))
+    by_hand = services.changed_by_hand(shifts, activity)
+    shown = [shift for shift in shifts if shift.pk in held or shift.pk in by_hand]
+    asked = {
+        shift.pk: {_ASKED_AS.get(name, name) for name in by_hand.get(shift.pk, ())}
+        for shift in shown
+    }
+    return [
+        {
+            "shift": shift,
+            "held": shift.pk in held,
+            "own": [
+                str(field.label) for name, field in form.fields.items() if name in asked[shift.pk]
+            ],
+        }
+        for shift in shown[:_STAYING_SHOWN]
+    ]

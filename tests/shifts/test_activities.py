@@ -16,7 +16,7 @@ from patrols.shifts.recurrence import WEEKDAYS, rule_of, weekdays_of
 from patrols.shifts.rules import keeps_activities
 from realtime.models import Event
 from tests.factories import NOW, CommunityFactory, MemberFactory, Town, grant, take
-from tests.shifts.test_series import activity
+from tests.shifts.test_series import activity, edit_shift
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/activities"
@@ -211,6 +211,18 @@ def test_a_change_on_the_page_reaches_free_shifts_only(captain: Client, town: To
     assert f'value="{rule}"' in captain.get(path).text
     assert rule in captain.get("/activities/").text
     assert f'href="{path}"' in captain.get(f"/shifts/{held.pk}/").text
+
+
+def test_the_page_lists_what_was_changed_by_hand(captain: Client, town: Town) -> None:
+    one = activity(town)
+    path = f"/activities/{one.pk}/"
+    assert "These stay as they are" not in captain.get(path).text
+    shift = Shift.objects.get(local_date=date(2026, 6, 3))
+    edit_shift(town, shift, seats=5, meeting_name="东门")
+    page = captain.get(path).text
+    assert f'href="/shifts/{shift.pk}/"' in page
+    assert "Changed by hand: Meeting point, Places" in page
+    assert "Somebody holds a place." not in page
 
 
 def test_pages_are_for_captains(client: Client, town: Town) -> None:

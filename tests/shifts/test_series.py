@@ -222,6 +222,59 @@ def test_a_change_reaches_empty_shifts_and_keeps_promises(town: Town, settings: 
     assert set(Shift.objects.filter(state="scheduled")) == {held}
 
 
+def edit(town: Town, made: Activity, **changes: Any) -> None:
+    with unit_of_work(town.captain, now=NOW):
+        services.change_activity(activity_id=made.pk, changes=changes, actor=town.captain, now=NOW)
+
+
+def edit_shift(town: Town, shift: Shift, **changes: Any) -> None:
+    with unit_of_work(town.captain, now=NOW):
+        services.change_shift(shift_id=shift.pk, changes=changes, actor=town.captain, now=NOW)
+
+
+@pytest.mark.django_db
+def test_what_a_captain_changed_on_one_shift_stays(town: Town, settings: Any) -> None:
+    settings.SHIFTS_AHEAD_DAYS = 2
+    made = activity(town, starts_local=time(19))
+    own, other = Shift.objects.order_by("local_date")[1:]
+    at = datetime(2026, 6, 2, 12, tzinfo=UTC)
+    edit_shift(town, own, seats=5, starts_at=at, ends_at=at + timedelta(hours=1))
+
+    def now(shift: Shift) -> tuple[Any, ...]:
+        shift.refresh_from_db()
+        assert shift.seats.filter(ends_at=shift.ends_at).count() == shift.open_seats
+        return (shift.meeting_name, shift.seats_total, shift.starts_at.hour, shift.ends_at.hour)
+
+    edit(town, made, meeting_name="x")
+    assert (now(own), now(other)) == (("x", 5, 12, 13), ("x", 3, 11, 12))
+    told = Event.objects.filter(type="shift.changed").count()
+    # Even where the series changes the same; a longer shift does not get a start of its own.
+    edit(town, made, seats=4, duration_minutes=180)
+    assert (now(own), now(other)) == (("x", 5, 12, 13), ("x", 4, 11, 14))
+    assert Event.objects.filter(type="shift.changed").count() == told + 2 * 2
+    # Switched off and on, it comes back as the captain left it.
+    edit(town, made, active=False)
+    edit(town, made, active=True, title="y")
+    assert (now(own), own.title, own.state) == (("x", 5, 12, 13), "y", "scheduled")
+    # Given back what the series says, it follows again.
+    edit_shift(town, own, seats=4)
+    edit(town, made, seats=2)
+    assert (now(own)[1], now(other)[1]) == (2, 2)
+
+
+@pytest.mark.django_db
+def test_a_meeting_point_changed_by_hand_stays_whole(town: Town, settings: Any) -> None:
+    settings.SHIFTS_AHEAD_DAYS = 1
+    made = activity(town)
+    own, other = Shift.objects.order_by("local_date")
+    edit_shift(town, own, meeting_name="东门")
+    edit(town, made, meeting_name="西门", meeting_lat=37.1, meeting_lon=122.4)
+    for shift in (own, other):
+        shift.refresh_from_db()
+    assert (own.meeting_name, own.meeting_lat, own.meeting_lon) == ("东门", None, None)
+    assert (other.meeting_name, other.meeting_lat) == ("西门", 37.1)
+
+
 @pytest.mark.django_db
 def test_switched_off_and_on_again_comes_back_but_not_what_a_captain_called_off(
     town: Town, settings: Any

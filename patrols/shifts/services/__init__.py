@@ -1,5 +1,6 @@
 """Everything that may be done to shifts and seats."""
 
+from patrols.shifts.services.by_hand import changed_by_hand
 from patrols.shifts.services.duties import DutyFields, SeatsTaken
 from patrols.shifts.services.planned import seat_planned
 from patrols.shifts.services.seats import (
@@ -48,6 +49,7 @@ __all__ = [
     "cancel_shift",
     "change_activity",
     "change_shift",
+    "changed_by_hand",
     "claim_seat",
     "close_missed_seats",
     "create_activity",

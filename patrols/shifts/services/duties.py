@@ -188,7 +188,9 @@ def duty_of(duty: Activity | Shift) -> dict[str, Any]:
     return {**columns, "required_skills": tuple(columns["required_skills"])}
 
 
-def only_duty(changes: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value for name, value in changes.items() if name in DutyFields.__dataclass_fields__
-    }
+def changed_duty(duty: Activity | Shift, changes: dict[str, Any]) -> DutyFields:
+    """Return the duty with its changes; a category that was the kind's own follows the kind."""
+    said = {name: changes[name] for name in DutyFields.__dataclass_fields__ if name in changes}
+    if "category" not in said and duty.category == duty.kind:
+        said["category"] = ""
+    return DutyFields(**{**duty_of(duty), **said})

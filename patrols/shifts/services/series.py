@@ -1,6 +1,7 @@
 """Activities that recur, and the shifts they are made into."""
 
 from collections.abc import Iterable
+from copy import copy
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -17,18 +18,18 @@ from patrols.shifts import events, recurrence
 from patrols.shifts.models import Activity, Seat, Shift
 from patrols.shifts.queries import activity_visible_to
 from patrols.shifts.rules import keeps_activities
+from patrols.shifts.services.by_hand import as_made, changed_by_hand, whole
 from patrols.shifts.services.duties import (
     LONGEST,
     DutyFields,
     Faults,
     call_off,
+    changed_duty,
     check_duty,
     columns_of,
-    duty_of,
     insert_shifts,
     local_date,
     new_shift,
-    only_duty,
     place_led_by,
     resize,
 )
@@ -76,10 +77,11 @@ def create_activity(
 def change_activity(
     *, activity_id: int, changes: dict[str, Any], actor: Member, now: datetime
 ) -> Activity:
-    """Change a recurring duty and its coming shifts on which nobody sits yet.
+    """Change a recurring duty, and likewise its coming shifts on which nobody sits yet.
 
-    Shifts that people hold stay as promised; dates that no longer recur are called off where
-    nobody sits, and come back when they recur again, unless a captain called them off.
+    Shifts that people hold stay as promised, and of others what a captain changed by hand. Dates
+    that no longer recur are called off where nobody sits, and come back when they recur again,
+    unless a captain called them off.
     Raises NotFound, NotAllowed, BadInput.
     """
     work = current()
@@ -90,8 +92,8 @@ def change_activity(
     fresh = lock(Activity.objects.all(), [activity.pk])[activity.pk]
     fresh.community, fresh.cell = activity.community, activity.cell
     activity = fresh
-    before = _facts(activity)
-    duty = DutyFields(**{**duty_of(activity), **only_duty(changes)})
+    was, before = copy(activity), _facts(activity)
+    duty = changed_duty(activity, changes)
     for name, value in duty.columns().items():
         setattr(activity, name, value)
     for name in (*WHEN, "active"):
@@ -101,7 +103,7 @@ def change_activity(
     activity.materialised_until = None
     activity.save()
     last = ahead_of(activity.community, now)
-    _refresh_coming(activity, last, now)
+    _refresh_coming(activity, was, last, now)
     if activity.active:
         materialise_shifts(activity=activity, until=last, now=now)
     after = _facts(activity)
@@ -208,13 +210,17 @@ def _dates(activity: Activity, *, first: date, last: date) -> list[date]:
         raise BadInput({"rrule": [str(error)]}) from error
 
 
-def _refresh_coming(activity: Activity, last: date, now: datetime) -> None:
-    """Bring coming shifts on which nobody sits in line with the changed activity."""
+def _refresh_coming(activity: Activity, was: Activity, last: date, now: datetime) -> None:
+    """Change coming shifts on which nobody sits in what changed of the activity.
+
+    One that comes back may have missed changes: it takes all. What a captain changed stays.
+    """
     today = local_date(now, activity.community)
     wanted = set(_dates(activity, first=today, last=last)) if activity.active else set()
     coming = Shift.objects.filter(activity=activity, starts_at__gt=now)
     shifts = lock(Shift.objects.all(), coming.values_list("pk", flat=True))
     by_captain = _called_off_by_captain(shifts)
+    by_hand = changed_by_hand(shifts.values(), was)
     for shift in shifts.values():
         restored = shift.state == Shift.State.CANCELLED
         if restored and (shift.pk in by_captain or shift.local_date not in wanted):
@@ -227,14 +233,13 @@ def _refresh_coming(activity: Activity, last: date, now: datetime) -> None:
         if shift.local_date not in wanted:
             call_off(shift, seats, {})
             continue
-        for name, value in columns_of(activity).items():
-            setattr(shift, name, value)
-        shift.starts_at, shift.ends_at = recurrence.instants(
-            shift.local_date,
-            activity.starts_local,
-            activity.duration_minutes,
-            activity.community.zone,
-        )
+        old, new = as_made(was, shift.local_date), as_made(activity, shift.local_date)
+        names = whole(name for name in new if restored or new[name] != old[name])
+        names -= by_hand.get(shift.pk, set())
+        if not names and not restored:
+            continue
+        for name in names:
+            setattr(shift, name, new[name])
         for seat in seats:
             seat.starts_at, seat.ends_at = shift.starts_at, shift.ends_at
         Seat.objects.bulk_update(seats, ["starts_at", "ends_at"])

@@ -18,12 +18,12 @@ from patrols.shifts.services.duties import (
     DutyFields,
     Faults,
     call_off,
+    changed_duty,
     check_duty,
-    duty_of,
+    columns_of,
     insert_shifts,
     local_date,
     new_shift,
-    only_duty,
     place_led_by,
     resize,
 )
@@ -71,7 +71,7 @@ def change_shift(*, shift_id: int, changes: dict[str, Any], actor: Member, now: 
     before = _facts(shift)
     starts_at = changes.get("starts_at", shift.starts_at)
     ends_at = changes.get("ends_at", shift.ends_at)
-    duty = DutyFields(**{**duty_of(shift), **only_duty(changes)})
+    duty = changed_duty(shift, changes)
     moved = (starts_at, ends_at) != (shift.starts_at, shift.ends_at)
     faults = Faults()
     if moved:
@@ -152,12 +152,11 @@ def _lock_whole(shift_id: int, actor: Member) -> tuple[Shift, list[Seat], dict[i
 
 
 def _facts(shift: Shift) -> dict[str, Any]:
+    """Return what the audit trail keeps of a shift; `by_hand` reads it by column."""
     return {
-        "title": shift.title,
-        "kind": str(shift.kind),
+        **columns_of(shift),
         "community": shift.community_id,
         "cell": shift.cell_id,
         "starts_at": shift.starts_at.isoformat(),
         "ends_at": shift.ends_at.isoformat(),
-        "seats": shift.seats_total,
     }
