@@ -43,7 +43,8 @@ def changed_by_hand(shifts: Iterable[Shift], activity: Activity) -> dict[int, se
     touched: dict[int, set[str]] = {}
     for shift_id, before, after in said:
         assert shift_id is not None
-        changed = {name for name in after or {} if (before or {}).get(name) != after[name]}
+        old, new = before or {}, after or {}
+        changed = {name for name in new if old.get(name) != new[name]}
         touched.setdefault(shift_id, set()).update(changed)
     found = {}
     for shift_id, names in touched.items():
