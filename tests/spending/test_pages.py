@@ -76,6 +76,34 @@ def test_a_refused_booking_keeps_what_was_filled_in(market: Market, town: Town) 
     assert "less than or equal to 20" in text(page)
 
 
+def test_a_booking_sent_twice_is_made_once(market: Market) -> None:
+    guest, path = browser(market.guest), f"/meals/{market.lunch.pk}/"
+    key = re.search(r'name="key" value="([0-9a-f]{32})"', guest.get(path).content.decode())
+    assert key
+    body = {"slot": market.slots[0].pk, "quantity": 1, "key": key[1]}
+    refused = guest.post(path, {**body, "quantity": 6})
+    assert refused.status_code == 409
+    assert key[0] in refused.content.decode()
+    first = guest.post(path, body)
+    booking = Booking.objects.get()
+    again = guest.post(path, body)
+    assert first["Location"] == again["Location"] == f"/bookings/{booking.pk}/"
+    # Changed, or after the first was given up, it is asked once more, under a key of its own.
+    changed = guest.post(path, {**body, "quantity": 2})
+    assert changed.status_code == 409
+    assert "Your first booking was made already" in text(changed)
+    guest.post(f"/bookings/{booking.pk}/cancel/")
+    given_up = guest.post(path, body)
+    assert given_up.status_code == 409
+    assert Booking.objects.count() == 1
+    for page in (changed, given_up):
+        new = re.search(r'name="key" value="([0-9a-f]{32})"', page.content.decode())
+        assert new
+        assert new[1] != key[1]
+    assert guest.post(path, {**body, "key": new[1]}).status_code == 302
+    assert Booking.objects.count() == 2
+
+
 def test_who_is_offered_is_whom_one_may_book_for(market: Market, town: Town) -> None:
     community, (north, south) = town.community, town.cells
     elsewhere = CommunityFactory(parent=community.parent)

@@ -1,11 +1,13 @@
 """Meals, my bookings, my pay code, and the partner's counter."""
 
 import io
+import secrets
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import segno
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Case, Q, Sum, When
 from django.http import HttpRequest, HttpResponse
@@ -16,10 +18,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from common import clock
-from common.errors import NotAllowed, NotFound
+from common.errors import KeyReused, NotAllowed, NotFound
 from common.money import credits_text
-from common.pages import ids, page_write
-from common.unit_of_work import unit_of_work
+from common.pages import ids, page_write, page_write_once
+from common.unit_of_work import UnitOfWork, unit_of_work
 from grids.people.backends import member_of
 from grids.people.models import Member
 from realtime.queries import head
@@ -120,21 +122,18 @@ def book(request: HttpRequest, offer_id: int) -> HttpResponse:
     member = member_of(request)
     offer = _offer_open(member, offer_id)
     people = _guests(request, offer)
-    form = BookForm(request.POST or None)
+    form = BookForm(request.POST or None, initial={"key": secrets.token_hex(16)})
     status = 200
     if request.method == "POST":
         status = 409
         if form.is_valid() and not (people["guests"].myself or form.wanted()["for_member_id"]):
             form.add_error("for_member", _("Choose whom it is for."))
         if form.is_valid():
-            made = page_write(
-                request,
-                lambda work: services.book(
-                    actor=member, offer_id=offer_id, now=work.now, **form.wanted()
-                ),
-            )
+            made = _book(request, offer_id, form)
             if made is not None:
-                return redirect("spending:booking", booking_id=made.pk)
+                return redirect("spending:booking", booking_id=made)
+        if not request.POST.get("key"):
+            form.renew_key()
     account = personal.own_account(member)
     context = {
         **_offer(offer, None),
@@ -144,6 +143,37 @@ def book(request: HttpRequest, offer_id: int) -> HttpResponse:
         "account": account_data(account) if account else None,
     }
     return render(request, "spending/book.html", context, status=status)
+
+
+def _book(request: HttpRequest, offer_id: int, form: BookForm) -> int | None:
+    """Book what the form says and return the booking's id; the form sent again, the first one's.
+
+    Whoever went back and changed the form, or gave the first booking up, is asked once more.
+    """
+    member = member_of(request)
+    wanted = form.wanted()
+
+    def service(work: UnitOfWork) -> tuple[int, Any]:
+        made = services.book(actor=member, offer_id=offer_id, now=work.now, **wanted)
+        return 201, made.pk
+
+    key = form.cleaned_data["key"] or secrets.token_hex(16)
+    try:
+        outcome = page_write_once(request, service, key=key, said=sorted(wanted.items()))
+    except KeyReused:
+        outcome = None
+    else:
+        if outcome is None:
+            return None
+        first = Booking.objects.filter(pk=outcome.body, state=Booking.State.BOOKED)
+        if not outcome.replayed or first.exists():
+            return int(outcome.body)
+    form.renew_key()
+    messages.error(
+        request,
+        _("Your first booking was made already. To book once more, look at this and go on."),
+    )
+    return None
 
 
 def _booking(request: HttpRequest, booking_id: int) -> Booking:

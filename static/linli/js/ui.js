@@ -75,7 +75,10 @@ document.addEventListener("submit", (event) => {
 });
 // A page that answered a form would be sent again by "reload", and "back" to it would ask whether to
 // (a wrong code costs a try). As a plain entry of the history it is fetched instead.
-history.replaceState(history.state, "", location.href);
+// "Back" fetches a form anew: it keeps the key it was shown with, so that sending it again is a repeat.
+const once = document.querySelector("input[data-once]");
+if (once && history.state?.once) once.value = history.state.once;
+history.replaceState(once ? { ...history.state, once: once.value } : history.state, "", location.href);
 globalThis.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload(); // "back" must not show yesterday's board or a spent form
 });
