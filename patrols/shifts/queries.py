@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from common.errors import NotFound
@@ -274,19 +274,29 @@ def night_of(community: Community, now: datetime) -> tuple[datetime, datetime]:
     return start, start + timedelta(days=1)
 
 
+def on_the_board(community: Community, now: datetime) -> Q:
+    """Select what the board shows: the patrol day's shifts, whoever is still out, the next hour's.
+
+    So nobody vanishes from it when the patrol day turns at 05:00.
+    """
+    start, end = night_of(community, now)
+    out = Seat.objects.filter(shift=OuterRef("pk"), state=Seat.State.CHECKED_IN)
+    return Q(
+        starts_at__gte=start - timedelta(days=1),
+        starts_at__lt=max(end, now + timedelta(hours=1)),
+        state=Shift.State.SCHEDULED,
+    ) & (Q(starts_at__gte=start) | Q(ends_at__gt=now) | Exists(out))
+
+
 def tonight(community: Community, now: datetime) -> list[CellTonight]:
-    """Return each cell's seats, open seats and who is out, of today's shifts; gaps first.
+    """Return each cell's seats, open seats and who is out, of `on_the_board`; gaps first.
 
     Covers the community's subtree; shifts without a cell come together under None. Three
     queries whatever the size.
     """
-    start, end = night_of(community, now)
     shifts = (
         Shift.objects.filter(
-            community__path__startswith=community.path,
-            state=Shift.State.SCHEDULED,
-            starts_at__gte=start,
-            starts_at__lt=end,
+            on_the_board(community, now), community__path__startswith=community.path
         )
         .select_related("cell", "community")
         .prefetch_related("seats__member")
@@ -318,17 +328,10 @@ def coverage_tonight(communities: Iterable[Community], now: datetime) -> dict[in
         by_zone.setdefault(community.zone, []).append(community)
     found: dict[int, dict[str, int]] = {}
     for group in by_zone.values():
-        start, end = night_of(group[0], now)
         place = Q(pk__in=[])
         for community in group:
             place |= Q(community__path__startswith=community.path)
-        shifts = Shift.objects.filter(
-            place,
-            state=Shift.State.SCHEDULED,
-            cell__isnull=False,
-            starts_at__gte=start,
-            starts_at__lt=end,
-        )
+        shifts = Shift.objects.filter(place, on_the_board(group[0], now), cell__isnull=False)
         cell_of: dict[int, int] = {}
         for pk, cell, seats, empty in shifts.values_list(
             "pk", "cell_id", "seats_total", "open_seats"

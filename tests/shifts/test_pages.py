@@ -264,6 +264,33 @@ def test_tonight_runs_from_morning_to_morning(town: Town) -> None:
     assert [one.seats for one in queries.tonight(town.community, deep_night)] == [3]
 
 
+@pytest.mark.parametrize(
+    ("starts_in", "lasts", "state", "shown"),
+    [
+        (timedelta(minutes=-30), timedelta(hours=1), "claimed", True),
+        (timedelta(hours=-3), timedelta(hours=2), "checked_in", True),
+        (timedelta(hours=-3), timedelta(hours=2), "checked_out", False),
+        (timedelta(minutes=20), timedelta(hours=1), "claimed", True),
+    ],
+    ids=["still running", "over but not back", "over and back", "soon"],
+)
+@pytest.mark.parametrize("minutes", [-10, 10], ids=["before five", "after five"])
+def test_nobody_vanishes_when_the_patrol_day_turns(
+    town: Town, starts_in: timedelta, lasts: timedelta, state: str, shown: bool, minutes: int
+) -> None:
+    # 05:00 in Shanghai is fifteen hours after NOW.
+    now = NOW + timedelta(hours=15, minutes=minutes)
+    shift = ShiftFactory(
+        community=town.community, cell=town.cells[0], starts_at=now + starts_in,
+        ends_at=now + starts_in + lasts,
+    )  # fmt: skip
+    take(shift.seats.first(), town.volunteers[0], state)
+    same_day = minutes < 0 and starts_in < timedelta(0)
+    found = queries.tonight(town.community, now)
+    assert [one.seats for one in found] == ([3] if shown or same_day else [])
+    assert (town.cells[0].pk in queries.coverage_tonight([town.community], now)) == bool(found)
+
+
 def test_next_seats(town: Town) -> None:
     member = town.volunteers[0]
     shifts = [
