@@ -21,6 +21,10 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
     most = 0
     refused = False
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Leave forms to Django: Twisted would read them whole, and cut off what it can't read."""
+        super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
+
     def gotLength(self, length: int | None) -> None:  # noqa: N802 (Twisted's name)
         """Refuse by the length that the headers announce, before any of it is read."""
         if length is not None and length > self.most:

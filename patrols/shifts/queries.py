@@ -285,7 +285,7 @@ def on_the_board(community: Community, now: datetime) -> Q:
         starts_at__gte=start - timedelta(days=1),
         starts_at__lt=max(end, now + timedelta(hours=1)),
         state=Shift.State.SCHEDULED,
-    ) & (Q(starts_at__gte=start) | Q(ends_at__gt=now) | Exists(out))
+    ) & (Q(starts_at__gte=start) | Q(ends_at__gt=now) | Q(Exists(out)))
 
 
 def tonight(community: Community, now: datetime) -> list[CellTonight]:

@@ -66,3 +66,8 @@ def test_too_much_is_cut_off_while_it_arrives(running: Running) -> None:
     # The next client is served.
     with httpx.Client(base_url=running.http, headers={"Authorization": f"Token {token}"}) as http:
         assert http.get("/api/v1/me").status_code == 200
+        # A form that can't be read is answered by us, in the form of every error.
+        headers = {"Content-Type": "multipart/form-data", "Idempotency-Key": "no boundary"}
+        answer = http.post("/api/v1/transfers", content=b"abc", headers=headers)
+        assert answer.status_code in {400, 415}, answer.text
+        assert answer.headers["Content-Type"] == "application/problem+json"
