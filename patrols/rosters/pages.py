@@ -21,6 +21,7 @@ from common.pages import ids, page_write
 from common.unit_of_work import UnitOfWork
 from grids.people.backends import member_of
 from grids.people.models import Member
+from grids.people.queries import members_visible_to
 from patrols.rosters import services
 from patrols.rosters.models import RosterRun
 from patrols.rosters.queries import (
@@ -47,10 +48,18 @@ PRESETS = (("06:00", "12:00"), ("12:00", "18:00"), ("18:00", "00:00"), ("22:00",
 @require_safe
 def replacements(request: HttpRequest, shift_id: int) -> HttpResponse:
     """Who could take an open seat, best first; assigned in one tap."""
-    shift, found = replacements_for(shift_id=shift_id, actor=member_of(request), now=clock.now())
+    actor = member_of(request)
+    shift, found = replacements_for(shift_id=shift_id, actor=actor, now=clock.now())
+    # Whom the captain does not look after is named, with the cell only: no address, no phone.
+    known = set(
+        members_visible_to(actor)
+        .filter(pk__in=[one.member.pk for one in found])
+        .values_list("pk", flat=True)
+    )
     rows = [
         {
             "member": one.member,
+            "known": one.member.pk in known,
             "load": one.load,
             "words": [replacement_text(r) for r in one.reasons],
         }

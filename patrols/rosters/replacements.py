@@ -118,7 +118,7 @@ def _free_people(shift: Shift, actor: Member) -> list[Member]:
         members_assignable(actor, shift)
         .filter(volunteers)
         .exclude(pk__in=near.values("member"))
-        .select_related("home")
+        .select_related("home__cell")
         .order_by("pk")
     )
 

@@ -1,7 +1,7 @@
 """Open shifts near home, one shift, and the captain's board tonight."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -21,6 +22,7 @@ from common.pages import ids, page_write
 from common.unit_of_work import UnitOfWork
 from grids.people.backends import member_of
 from grids.people.models import Member, Skill
+from grids.people.queries import members_visible_to
 from grids.people.rules import roles_of
 from grids.places.models import Community
 from grids.places.queries import subtree
@@ -33,6 +35,7 @@ from realtime.queries import heads
 
 # A socket follows at most so many topics for one board.
 _MOST_TOPICS = 50
+T = TypeVar("T")
 
 
 @login_required
@@ -131,7 +134,22 @@ def assign(request: HttpRequest, shift_id: int) -> HttpResponse:
             shift_id=shift_id, member_id=wanted[0], actor=member, now=work.now
         )
 
-    return _acted(request, shift_id, seat, _("The seat is filled. The member has been told."))
+    return _acted(request, shift_id, seat, lambda taken: _filled(member, taken))
+
+
+def _filled(actor: Member, seat: Seat) -> str:
+    """Say that nobody told the member yet, and how to where the actor may see the phone."""
+    if seat.member_id is None or seat.member_id == actor.pk:
+        return _("The seat is filled.")
+    member = members_visible_to(actor).filter(pk=seat.member_id).first()
+    if member is None or not member.phone:
+        return _("The seat is filled. Please tell the member: no message was sent.")
+    phone = member.phone
+    return format_html(
+        _("The seat is filled. Please tell {name}: no message was sent. {phone}"),
+        name=member.display_name,
+        phone=format_html('<a class="nowrap" href="tel:{}">{}</a>', phone, phone.as_national),
+    )
 
 
 @login_required
@@ -251,11 +269,15 @@ def _board(member: Member, community: Community) -> dict[str, Any]:
 
 
 def _acted(
-    request: HttpRequest, shift_id: int, service: Callable[[UnitOfWork], object], done: str
+    request: HttpRequest,
+    shift_id: int,
+    service: Callable[[UnitOfWork], T],
+    done: str | Callable[[T], str],
 ) -> HttpResponse:
     """Run one service; say what happened; go back to where the person stood."""
-    if page_write(request, service) is not None:
-        messages.success(request, done)
+    outcome = page_write(request, service)
+    if outcome is not None:
+        messages.success(request, done if isinstance(done, str) else done(outcome))
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         back = reverse("shifts:shift", args=[shift_id])

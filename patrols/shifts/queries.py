@@ -143,7 +143,8 @@ def members_assignable(actor: Member, shift: Shift) -> QuerySet[Member]:
     """Return the active members whom the shift's captain may seat in it.
 
     Those they may see anyway, and everybody of the shift's community: the captain of a single
-    cell fills a gap with neighbours too. Callers show names only, never phones.
+    cell fills a gap with neighbours too. Of those beyond `members_visible_to`
+    callers show the name and cell only, never phone or address.
     """
     path = shift.community.path
     neighbours = Q(community__path__startswith=path) | Q(home__community__path__startswith=path)

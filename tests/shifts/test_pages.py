@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from common.unit_of_work import unit_of_work
 from grids.people.models import Member
+from grids.places.models import Building
 from patrols.rosters.models import Availability, AvailabilityException, RosterRun
 from patrols.rosters.solving import solve_now
 from patrols.shifts import queries, services
@@ -183,7 +184,9 @@ def test_a_captain_fills_a_gap_in_two_taps(client: Client, town: Town) -> None:
     as_(client, town.captain)
     assert member.display_name in text(client, f"/shifts/{shift.pk}/replacements/")
     answer = client.post(f"/shifts/{shift.pk}/assign/", {"member": member.pk}, follow=True)
-    assert "The seat is filled" in answer.content.decode()
+    page = answer.content.decode()
+    assert f"Please tell {member.display_name}: no message was sent." in page
+    assert f'href="tel:{member.phone}"' in page
     assert Seat.objects.get(member=member).state == "assigned"
     assert client.post(f"/shifts/{shift.pk}/assign/", {"member": "x"}).status_code == 404
     take(Seat.objects.filter(shift=shift.pk, state="open")[0], town.captain)
@@ -195,6 +198,46 @@ def test_a_captain_fills_a_gap_in_two_taps(client: Client, town: Town) -> None:
     assert not Seat.objects.filter(member=member).exists()
     client.post(f"/shifts/{shift.pk}/cancel/")
     assert Shift.objects.get(pk=shift.pk).state == "cancelled"
+
+
+def test_namesakes_are_told_apart_by_their_homes(client: Client, town: Town) -> None:
+    shift = ShiftFactory(community=town.community, cell=town.cells[0])
+    pair = [evenings(member) for member in town.volunteers[:2]]
+    for number, member in enumerate(pair):
+        Building.objects.filter(pk=member.home_id).update(address=f"Harbour Street {number}")
+        Member.objects.filter(pk=member.pk).update(display_name="Wang Fang")
+    page = text(as_(client, town.captain), f"/shifts/{shift.pk}/replacements/")
+    for number, member in enumerate(pair):
+        assert f"Harbour Street {number}" in page
+        assert f'href="tel:{member.phone}"' in page
+
+
+def test_a_cells_captain_reads_no_address_or_phone_of_the_next_cell(
+    client: Client, town: Town
+) -> None:
+    shift = ShiftFactory(community=town.community, cell=town.cells[0])
+    pair = [evenings(member) for member in town.volunteers[:2]]
+    for number, member in enumerate(pair):
+        Building.objects.filter(pk=member.home_id).update(address=f"Harbour Street {number}")
+    own = next(one for one in pair if one.home and one.home.cell_id == town.cells[0].pk)
+    other = next(one for one in pair if one != own)
+    assert other.home is not None
+    assert other.home.cell is not None
+    captain = MemberFactory(community=town.community)
+    grant(captain, "captain", cell=town.cells[0])
+    page = text(as_(client, captain), f"/shifts/{shift.pk}/replacements/")
+    assert f'href="tel:{own.phone}"' in page
+    row = page[page.index(other.display_name) :].split("</li>")[0]
+    assert str(other.home.cell) in row
+    assert "Harbour Street" not in row
+    assert "tel:" not in row
+    url = f"/shifts/{shift.pk}/assign/"
+    answer = client.post(url, {"member": other.pk}, follow=True).content.decode()
+    assert "Please tell the member: no message was sent." in answer
+    assert "tel:" not in answer
+    answer = client.post(url, {"member": captain.pk}, follow=True).content.decode()
+    assert "The seat is filled." in answer
+    assert "Please tell" not in answer
 
 
 def test_a_plan_is_made_shown_and_used(client: Client, town: Town) -> None:
