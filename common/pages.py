@@ -59,6 +59,13 @@ def _or_say(request: HttpRequest, write: Callable[[], T], *raised: type[DomainEr
         return None
 
 
+def form_fingerprint(request: HttpRequest) -> str:
+    """Hash path and posted fields, for a form with an idempotency key of its own."""
+    posted = request.POST.copy()
+    posted.pop("csrfmiddlewaretoken", None)
+    return hashlib.sha256(f"POST\n{request.path}\n{posted.urlencode()}".encode()).hexdigest()
+
+
 def _sentence(error: DomainError) -> str:
     """Say what was wrong; of fields that their page has no form for, each field's own words."""
     fields: dict[str, list[str]] = error.data.get("errors", {})

@@ -1,5 +1,6 @@
 """What a captain fills in to set up an activity; rules stand in the service."""
 
+import secrets
 from datetime import date
 from typing import Any
 
@@ -101,6 +102,9 @@ class ActivityForm(forms.Form):
         required=False,
     )
 
+    # A resent form sets up nothing twice.
+    key = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+
     def __init__(self, *args: Any, member: Member, activity: Activity | None = None) -> None:
         """Offer the places of `member`; with `activity` its place stays."""
         super().__init__(*args)
@@ -111,7 +115,7 @@ class ActivityForm(forms.Form):
         if not skills.choices:
             del self.fields["required_skills"]
         if activity is not None:
-            del self.fields["place"]
+            del self.fields["place"], self.fields["key"]
             return
         del self.fields["active"]
         place: Any = self.fields["place"]
@@ -130,6 +134,12 @@ class ActivityForm(forms.Form):
             self.add_error("weekdays", _("Tick at least one day."))
         data["rrule"] = recurrence.rule_of(days)
         return data
+
+    def renew_key(self) -> None:
+        """Let what is filled in be sent as an act of its own."""
+        data: Any = self.data
+        self.data = data.copy()
+        self.data["key"] = secrets.token_hex(16)  # type: ignore[index]
 
     def when(self) -> dict[str, Any]:
         """Return the times as the services take them."""
@@ -166,12 +176,14 @@ def _said(activity: Activity) -> dict[str, Any]:
     weekdays = recurrence.weekdays_of(activity.rrule)
     names = (
         "title", "kind", "meeting_name", "starts_local", "duration_minutes", "starts_on", "ends_on",
-        "required_skills", "wants_experienced", "category", "meeting_lat", "meeting_lon",
+        "required_skills", "wants_experienced", "meeting_lat", "meeting_lon",
         "early_minutes", "late_minutes", "active",
     )  # fmt: skip
     return {
         **{name: getattr(activity, name) for name in names},
         "seats": activity.seats_total,
+        # Left open it follows the kind, also when that is changed.
+        "category": "" if activity.category == activity.kind else activity.category,
         "weekdays": weekdays or [],
         "rrule": "" if weekdays else activity.rrule,
     }

@@ -1,6 +1,6 @@
 """What the calls about shifts read; the answers are documented here too."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Q
@@ -45,6 +45,24 @@ class Instant(Zoned):
         return instant
 
 
+class WallTime(serializers.TimeField):
+    """A time by the community's own clock; a zone is refused, since Django would drop it unread."""
+
+    default_error_messages = {
+        "zone": _("Write it by the community's clock, without a zone, such as 19:00.")
+    }
+
+    def to_internal_value(self, value: Any) -> time:
+        if isinstance(value, str):
+            try:
+                zoned = time.fromisoformat(value).tzinfo is not None
+            except ValueError:
+                zoned = False
+            if zoned:
+                self.fail("zone")
+        return super().to_internal_value(value)
+
+
 class DutyBody(Body):
     """The fields that a captain may set on any duty."""
 
@@ -61,6 +79,18 @@ class DutyBody(Body):
     meeting_lon = FiniteField(min_value=-180, max_value=180, allow_null=True, required=False)
     early_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
     late_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a place where it is settled: a change has no such field."""
+        settled = [name for name in ("community", "cell") if name in self.initial_data]
+        faults = {
+            name: [_("Its place can't be changed. Make another one there.")]
+            for name in settled
+            if name not in self.fields
+        }
+        if faults:
+            raise serializers.ValidationError(faults)
+        return attrs
 
 
 class ShiftBody(DutyBody):
@@ -97,7 +127,7 @@ class ActivityChanges(DutyBody):
     rrule = serializers.CharField(max_length=300, default="FREQ=DAILY")
     starts_on = Day()
     ends_on = Day(allow_null=True, default=None)
-    starts_local = serializers.TimeField()
+    starts_local = WallTime()
     duration_minutes = serializers.IntegerField(min_value=1, max_value=24 * 60, default=90)
     active = serializers.BooleanField(required=False)
 

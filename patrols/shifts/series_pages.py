@@ -1,5 +1,6 @@
 """What recurs: the list of a captain's activities, setting one up, changing one."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
@@ -16,8 +17,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from common import clock
-from common.errors import DomainError, NotAllowed
-from common.unit_of_work import UnitOfWork, unit_of_work
+from common.errors import DomainError, KeyReused, NotAllowed
+from common.pages import form_fingerprint
+from common.unit_of_work import UnitOfWork, perform, unit_of_work
 from grids.people.backends import member_of
 from patrols.shifts import recurrence, services
 from patrols.shifts.forms import ActivityForm
@@ -53,16 +55,27 @@ def new_activity(request: HttpRequest) -> HttpResponse:
         form.initial = {
             "starts_on": timezone.localdate(clock.now()),
             "weekdays": list(recurrence.WEEKDAYS),
+            "key": secrets.token_hex(16),
         }
         return render(request, "shifts/activity.html", {"form": form})
 
-    def create(work: UnitOfWork) -> Activity:
-        return services.create_activity(
+    def create(work: UnitOfWork) -> tuple[int, Any]:
+        made = services.create_activity(
             **form.place_ids(), **form.when(), duty=form.duty(), actor=member, now=work.now
         )
+        return 201, {"id": made.pk}
 
-    made = _sent(request, form, create)
-    if made is None:
+    def run() -> object:
+        key = form.cleaned_data["key"] or None
+        try:
+            return perform(create, actor=member, key=key, fingerprint=form_fingerprint(request))
+        except KeyReused as error:
+            form.renew_key()
+            raise DomainError(
+                _("The first one is set up already. To set up this one too, send it again.")
+            ) from error
+
+    if not _sent(form, run):
         return render(request, "shifts/activity.html", {"form": form}, status=400)
     messages.success(request, _("It is set up, and its shifts of the next weeks are open."))
     return redirect("shifts:activities")
@@ -80,13 +93,14 @@ def activity_page(request: HttpRequest, activity_id: int) -> HttpResponse:
     status = 200
     if request.method == "POST":
 
-        def change(work: UnitOfWork) -> Activity:
+        def change() -> object:
             changes = {**asdict(form.duty()), **form.when(), "active": form.cleaned_data["active"]}
-            return services.change_activity(
-                activity_id=activity_id, changes=changes, actor=member, now=work.now
-            )
+            with unit_of_work(member) as work:
+                return services.change_activity(
+                    activity_id=activity_id, changes=changes, actor=member, now=work.now
+                )
 
-        if _sent(request, form, change) is not None:
+        if _sent(form, change):
             messages.success(
                 request,
                 _("Saved. Coming shifts that nobody holds follow; what was changed by hand stays."),
@@ -108,15 +122,12 @@ def rhythm(activity: Activity) -> str:
     return _(", ").join(str(names[day]) for day in days)
 
 
-def _sent(
-    request: HttpRequest, form: ActivityForm, service: Callable[[UnitOfWork], Activity]
-) -> Activity | None:
-    """Run the service with a valid form; what it finds wrong stands beside its field."""
+def _sent(form: ActivityForm, write: Callable[[], object]) -> bool:
+    """Write with a valid form, say if it is done; what is found wrong stands beside its field."""
     if not form.is_valid():
-        return None
+        return False
     try:
-        with unit_of_work(request.user) as work:
-            return service(work)
+        write()
     except DomainError as error:
         if error.status == HTTPStatus.NOT_FOUND:
             raise
@@ -124,7 +135,8 @@ def _sent(
             field = {"cell": "place", "community": "place"}.get(name, name)
             for text in texts:
                 form.add_error(field if field in form.fields else None, text)
-        return None
+        return False
+    return True
 
 
 # Where the form asks for a column of a shift by another name.

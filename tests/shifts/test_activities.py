@@ -1,5 +1,6 @@
 """Activities over the API and on their pages: who sets them up, and what a change reaches."""
 
+import re
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -101,6 +102,8 @@ def test_set_up_and_change_over_the_api(api: APIClient, town: Town) -> None:
         ({"starts_on": "9999-12-30"}, "starts_on"),
         ({"ends_on": "2026-05-01"}, "ends_on"),
         ({"starts_local": "25:00"}, "starts_local"),
+        ({"starts_local": "19:00:00+08:00"}, "starts_local"),
+        ({"starts_local": "11:00Z"}, "starts_local"),
         ({"duration_minutes": 0}, "duration_minutes"),
         ({"required_skills": ["none"]}, "required_skills"),
         ({"cell": 10**9}, "cell"),
@@ -111,6 +114,52 @@ def test_bad_bodies_name_the_field(api: APIClient, town: Town, fields: Any, name
     refused = as_(api, town.captain).post(URL, body(town, **fields), format="json")
     assert (refused.status_code, list(refused.json()["errors"])) == (400, [named])
     assert not Activity.objects.exists()
+
+
+def test_a_place_is_settled(api: APIClient, town: Town) -> None:
+    made = activity(town)
+    as_(api, town.captain)
+    for path in (f"{URL}/{made.pk}", f"/api/v1/shifts/{Shift.objects.earliest('pk').pk}"):
+        for name in ("community", "cell"):
+            refused = api.patch(path, {name: None, "title": "x"}, format="json")
+            assert (refused.status_code, list(refused.json()["errors"])) == (400, [name])
+    assert not Shift.objects.filter(title="x").exists()
+
+
+def test_a_category_of_the_kinds_own_follows_the_kind(
+    api: APIClient, captain: Client, town: Town
+) -> None:
+    one = activity(town)
+    single = f"/api/v1/shifts/{Shift.objects.latest('pk').pk}"
+    as_(api, town.captain)
+    for path in (single, f"{URL}/{one.pk}"):
+        for changes, category in (
+            ({"kind": "kitchen"}, "kitchen"),
+            ({"seats": 2}, "kitchen"),
+            ({"kind": "task", "category": "event"}, "event"),
+            ({"kind": "patrol"}, "event"),
+            ({"category": "patrol"}, "patrol"),
+        ):
+            assert api.patch(path, changes, format="json").json()["category"] == category
+    page = captain.get(f"/activities/{one.pk}/").text
+    assert '<option value="" selected>The same as the sort' in page
+
+
+def test_a_form_sent_twice_sets_up_one(captain: Client, town: Town) -> None:
+    key = re.search(r'name="key" value="(\w{32})"', captain.get("/activities/new/").text)
+    assert key is not None
+    body = posted(town, key=key[1])
+    for _again in range(2):
+        assert captain.post("/activities/new/", body).status_code == 302
+    assert Activity.objects.count() == 1
+    other = captain.post("/activities/new/", {**body, "title": "晨练"})
+    assert other.status_code == 400
+    assert "To set up this one too, send it again." in other.text
+    fresh = re.search(r'name="key" value="(\w{32})"', other.text)
+    assert fresh is not None
+    sent = {**body, "title": "晨练", "key": fresh[1]}
+    assert captain.post("/activities/new/", sent).status_code == 302
+    assert Activity.objects.count() == 2
 
 
 def test_who_may(api: APIClient, town: Town) -> None:
