@@ -120,7 +120,7 @@ def _keep_stretches(cell: Cell, stretches: Sequence[dict[str, Any]], now: dateti
 def count_walk(*, shift_id: int) -> Walk | None:
     """Count the streets of a patrol that took place as walked; None where it was done before."""
     current()
-    shift = lock(Shift.objects.select_related("cell"), [shift_id])[shift_id]
+    shift = lock(Shift.objects.all(), [shift_id])[shift_id]
     found = queries.tonight(shift)
     if found is None or Walk.objects.filter(shift=shift, source=Walk.Source.PLANNED).exists():
         return None

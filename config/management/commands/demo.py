@@ -25,6 +25,8 @@ from config.demo.story import Told, server, tell
 from config.worker import Worker
 from grids.people.models import Member
 from grids.places.models import Cell, Community
+from patrols.routes.jobs import count_walks, refresh_routes
+from patrols.routes.models import CellRoute, CellStretch
 from patrols.shifts.jobs import make_shifts
 from timebank.ledger.seals import seal_all
 from timebank.spending.jobs import make_servings
@@ -92,6 +94,7 @@ class Command(BaseCommand):
             finally:
                 worker.stop()
         make_servings(clock.now())
+        count_walks(clock.now())
         seal_all(clock.now())
         with unit_of_work() as work:
             work.audit(_TOLD, built.root)
@@ -104,12 +107,20 @@ class Command(BaseCommand):
         make_shifts(now=clock.now())
         make_servings(clock.now())
         bars.say("Making the shifts ahead", 1, 1)
+        self._draw_routes(bars)
+
+    def _draw_routes(self, bars: "_Bars") -> None:
+        """Draw every cell's walking route, as the hourly job does."""
+        bars.say("Drawing the walking routes", 0, 1)
+        refresh_routes(clock.now())
+        bars.say("Drawing the walking routes", 1, 1)
 
     def _city(self) -> None:
         from config.demo import city
 
         with _bars(self.console) as bars:
             built = city.build(now=clock.now(), say=bars.say)
+            self._draw_routes(bars)
         with unit_of_work() as work:
             work.audit(_TOLD, built.root)
         self.console.print(self._verify())
@@ -126,6 +137,7 @@ class Command(BaseCommand):
         share = told.seats_filled / told.seats_total if told.seats_total else 0.0
         rows: list[tuple[str, Any]] = [
             ("Communities / cells", f"{len(town.PLACES)} / {Cell.objects.count()}"),
+            ("Walking routes / streets walked", f"{CellRoute.objects.count()} / {_walked()}"),
             ("Members", Member.objects.count()),
             ("Roster: seats filled", f"{told.seats_filled} of {told.seats_total} ({share:.1%})"),
             ("Roster: gap to the proven bound", f"{told.gap:.2%} in {told.solver_seconds:.1f} s"),
@@ -165,6 +177,12 @@ class _Bars:
         if label not in self._tasks:
             self._tasks[label] = self._progress.add_task(label, total=total)
         self._progress.update(self._tasks[label], completed=done, total=total)
+
+
+def _walked() -> str:
+    """Say how many of the streets' pieces some patrol has walked."""
+    own = CellStretch.objects.filter(current=True)
+    return f"{own.exclude(planned_on=None).count():,} of {own.count():,} pieces"
 
 
 @contextmanager
