@@ -1,7 +1,7 @@
 """python -m bench [names] [--json FILE] [--quick]: run every bench, print one table.
 
-Names: claims, checkins, ledger, delivery, rosters, zoning. Each runs in a process of its own,
-one after another. The exit status is 1 if a limit is missed or an answer was wrong.
+Names: claims, checkins, ledger, delivery, rosters, zoning, routes. Each runs in a process of its
+own, one after another. The exit status is 1 if a limit is missed or an answer was wrong.
 """
 
 from __future__ import annotations
@@ -197,8 +197,24 @@ def _against(rivals: dict[str, dict[str, Any]]) -> list[Figure]:
     return figures
 
 
+def routes(speed: str) -> list[Figure]:
+    """Routes of the demo town's cells, and arc-routing instances against their proven bound."""
+    from bench.routes import cells_of_demo, made_up
+
+    found = cells_of_demo(seed=1, cells={"full": 60, "quick": 20, "tiny": 3}[speed])
+    effort = {"full": 1.0, "quick": 0.2, "tiny": 0.01}[speed]
+    gaps = [made_up(seed, effort=effort) for seed in range({"full": 3}.get(speed, 1))]
+    return [
+        Figure("routes: cells drawn", ours=len(found["seconds"]), detail=found),
+        Figure("routes: slowest cell", unit="s", ours=max(found["seconds"])),
+        Figure("routes: 157 such cells", unit="s", ours=round(found["mean"] * 157, 1), most=60),
+        Figure("routes: answers without fault", ours=found["valid"], least=1),
+        Figure("arc routing: mean gap to the proven bound", ours=round(sum(gaps) / len(gaps), 4)),
+    ]
+
+
 BENCHES: dict[str, Callable[[str], list[Figure]]] = {
-    bench.__name__: bench for bench in (claims, checkins, ledger, delivery, rosters, zoning)
+    bench.__name__: bench for bench in (claims, checkins, ledger, delivery, rosters, zoning, routes)
 }
 
 

@@ -36,7 +36,7 @@ def heat_page(request: HttpRequest, code: str) -> HttpResponse:
         held = found.get(row["id"], Held(0, 0))
         shown.append({**row, "held": held, "step": scale.step(held.held)})
     shown.sort(key=lambda row: (row["held"].held, row["code"]))
-    walked = layers.street_history_of(below, first, last)
+    walked = layers.street_history_of(member_of(request), below, first, last)
     context = {
         "community": community,
         "first": first,
@@ -67,7 +67,7 @@ def heat_frame(request: HttpRequest, code: str) -> HttpResponse:
         look = heat.style(scale.step(held.held))
         at = middles.get(row["id"])
         cells.append(folium_map.cell_feature(label, borders[row["id"]], at, lines, look))
-    walked = layers.street_history_of(below, first, last)
+    walked = layers.street_history_of(member_of(request), below, first, last)
     streets: list[Any] = []
     if walked:
         stored = Street.objects.filter(community__in=below)
@@ -75,6 +75,7 @@ def heat_frame(request: HttpRequest, code: str) -> HttpResponse:
             [
                 (pk, name, to_geojson(set_precision(from_wkb(bytes(wkb)), 1e-6)))
                 for pk, name, wkb in stored.values_list("pk", "name", "geometry")
+                if pk in walked
             ],
             walked,
         )
@@ -103,8 +104,8 @@ def _streets_said(below: list[Community], walked: dict[int, int]) -> list[tuple[
     """Return (name, times) of the streets walked least: of one name, its least walked part."""
     least: dict[str, int] = {}
     for pk, name in Street.objects.filter(community__in=below).values_list("pk", "name"):
-        if name:
-            least[name] = min(walked.get(pk, 0), least.get(name, walked.get(pk, 0)))
+        if name and pk in walked:
+            least[name] = min(walked[pk], least.get(name, walked[pk]))
     return sorted(least.items(), key=lambda each: (each[1], each[0]))[:_MOST_STREETS]
 
 

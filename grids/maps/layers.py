@@ -77,7 +77,7 @@ class Held:
 
 Coverage = Callable[[Sequence[Community], datetime], dict[int, CellMark]]
 History = Callable[[Sequence[Community], date, date], dict[int, Held]]
-StreetHistory = Callable[[Sequence[Community], date, date], dict[int, int]]
+StreetHistory = Callable[[Member, Sequence[Community], date, date], dict[int, int]]
 coverage: list[Coverage] = []
 layers: dict[str, Layer] = {}
 history: list[History] = []
@@ -100,7 +100,10 @@ def register_history(of_cells: History) -> None:
 
 
 def register_street_history(of_streets: StreetHistory) -> None:
-    """Let `of_streets(communities, first, last)` say how often a street was walked, by its id."""
+    """Let `of_streets(actor, communities, first, last)` say how often streets were walked, by id.
+
+    It names every street that the actor may know about, with 0 for those not walked.
+    """
     street_history.append(of_streets)
 
 
@@ -127,9 +130,11 @@ def history_of(communities: Sequence[Community], first: date, last: date) -> dic
     return found
 
 
-def street_history_of(communities: Sequence[Community], first: date, last: date) -> dict[int, int]:
-    """Return how often each street was walked from `first` to `last`, by street id."""
+def street_history_of(
+    actor: Member, communities: Sequence[Community], first: date, last: date
+) -> dict[int, int]:
+    """Return how often each street that the actor may know about was walked, by street id."""
     found: dict[int, int] = {}
     for of_streets in street_history:
-        found |= of_streets(communities, first, last)
+        found |= of_streets(actor, communities, first, last)
     return found

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from grids.maps.layers import Layer, Mark, Style
 from grids.people.models import Member
 from grids.places.models import Community, Street
+from grids.places.queries import tree_of
 from patrols.routes import queries
 from patrols.routes.models import Walk
 from patrols.shifts.models import Kind, Shift
@@ -84,29 +85,33 @@ def late_streets(member: Member, communities: Sequence[Community], now: datetime
     return found
 
 
-def times_walked(communities: Sequence[Community], first: date, last: date) -> dict[int, int]:
-    """Map street ids to the patrols that walked a part of each, by plan or by track."""
-    streets = {
+def times_walked(
+    member: Member, communities: Sequence[Community], first: date, last: date
+) -> dict[int, int]:
+    """Map street ids to the patrols that walked a part of each, by plan or by track.
+
+    Of the streets in the cells that this member leads, and of no others.
+    """
+    cells = [cell for one in communities for cell in queries.cells_of(member, one)]
+    if not cells:
+        return {}
+    ids = {
         f"{community}:{source}": pk
-        for pk, community, source in Street.objects.filter(community__in=communities).values_list(
-            "pk", "community_id", "source_id"
-        )
+        for pk, community, source in Street.objects.filter(
+            community__in=tree_of(cells[0].community)
+        ).values_list("pk", "community_id", "source_id")
     }
-    walks = Walk.objects.filter(
-        cell__community__in=communities, walked_on__gte=first, walked_on__lte=last
-    )
-    street_of = queries.streets_of_keys(walks.values("cell"))
+    rows = queries.streets_of_keys(cells)
+    streets = {mark: ids[street] for mark, (street, _now) in rows.items() if street in ids}
+    counts = {streets[mark]: 0 for mark, (_street, now) in rows.items() if now and mark in streets}
     by_shift: dict[int, set[int]] = {}
+    walks = Walk.objects.filter(cell__in=cells, walked_on__gte=first, walked_on__lte=last)
     for shift, cell, keys in walks.values_list("shift_id", "cell_id", "keys"):
-        found = by_shift.setdefault(shift, set())
-        for key in keys:
-            street = streets.get(street_of.get((cell, key), ""))
-            if street is not None:
-                found.add(street)
-    counts: dict[int, int] = {}
-    for found in by_shift.values():
-        for street in found:
-            counts[street] = counts.get(street, 0) + 1
+        found = (streets.get((cell, key)) for key in keys)
+        by_shift.setdefault(shift, set()).update(pk for pk in found if pk is not None)
+    for walked in by_shift.values():
+        for pk in walked:
+            counts[pk] = counts.get(pk, 0) + 1
     return counts
 
 

@@ -230,8 +230,14 @@ def streets_walked(cells: Sequence[Cell], *, today: date) -> list[StreetWalked]:
             days=max(0, (today - waits).days),
         )
     return sorted(
-        found.values(), key=lambda one: (-one.days, not one.never, one.cell.code, one.name)
+        found.values(),
+        key=_waits_longest,
     )
+
+
+def _waits_longest(one: StreetWalked) -> tuple[Any, ...]:
+    """Sort by days, those never walked first, named ones before lanes without a name."""
+    return (-one.days, not one.never, not one.name, one.cell.code, one.name)
 
 
 def _last(stretch: CellStretch) -> date | None:
@@ -264,10 +270,13 @@ def lines_of(cells: Iterable[int]) -> dict[str, list[Any]]:
     }
 
 
-def streets_of_keys(cells: Any) -> dict[tuple[int, str], str]:
-    """Map (cell, key) of stretches to their street, "community id:source id"."""
-    rows = CellStretch.objects.filter(cell__in=cells).values_list("cell_id", "key", "street")
-    return {(cell, key): street for cell, key, street in rows}
+def streets_of_keys(cells: Iterable[Cell]) -> dict[tuple[int, str], tuple[str, bool]]:
+    """Map (cell, key) of stretches to their street, "community id:source id", and if current."""
+    rows = CellStretch.objects.filter(cell__in=list(cells))
+    return {
+        (cell, key): (street, current)
+        for cell, key, street, current in rows.values_list("cell_id", "key", "street", "current")
+    }
 
 
 def cells_of(actor: Member, community: Community) -> list[Cell]:

@@ -88,3 +88,14 @@ def test_what_is_no_instance_is_said(tmp_path, capsys, text):
     path.write_text(text)
     assert routes.main([str(path)]) == 2
     assert "bad.dat" in capsys.readouterr().err
+
+
+def test_cells_of_the_demo_town_are_drawn_without_fault():
+    found = routes.cells_of_demo(seed=1, cells=2)
+    assert found["valid"] == 1
+    assert len(found["seconds"]) == 2
+    assert 0 < found["deadhead_share_single"] <= found["deadhead_share_tours"] < 1
+
+
+def test_a_made_up_instance_is_within_reach_of_its_bound():
+    assert 0 <= routes.made_up(1, effort=0.05) < 0.2

@@ -1,5 +1,6 @@
 """A cell's stored route: when it is made anew, who sees which tour, on pages, API, GPX and map."""
 
+import json
 import xml.etree.ElementTree as ET
 from datetime import timedelta
 
@@ -258,12 +259,32 @@ def test_the_heat_map_counts_patrols_by_street(at_now):
         seat = a_patrol(town, days=days)
         came(seat)
         jobs.count_walks(seat.ends_at)
-    count = map_layer.times_walked([town.community], NOW.date(), NOW.date())
+    count = map_layer.times_walked(town.captain, [town.community], NOW.date(), NOW.date())
     assert set(count.values()) == {1}
     assert set(count) == set(Street.objects.values_list("pk", flat=True))
     later = NOW.date() + timedelta(days=1)
-    both = map_layer.times_walked([town.community], NOW.date(), later)
+    both = map_layer.times_walked(town.captain, [town.community], NOW.date(), later)
     assert set(both.values()) == {2}
+    past = NOW.date() - timedelta(days=9)
+    none = map_layer.times_walked(town.captain, [town.community], past, past)
+    assert set(none.values()) == {0}
+    assert set(none) == set(count)
+
+
+def test_nobody_else_learns_from_the_heat_map_which_streets_were_walked(client, at_now):
+    town = a_town_with_a_route()
+    seat = a_patrol(town)
+    came(seat)
+    jobs.count_walks(seat.ends_at)
+    page = f"/map/{town.community.code}/heat/"
+    for url, name in ((page, "中路"), (f"{page}frame/", json.dumps("中路")[1:-1])):
+        client.force_login(town.captain)
+        assert name in client.get(url).content.decode()
+        client.force_login(town.volunteers[0])
+        assert name not in client.get(url).content.decode()
+    other = MemberFactory(community=town.community)
+    grant(other, "captain", cell=town.cells[1])
+    assert map_layer.times_walked(other, [town.community], NOW.date(), NOW.date()) == {}
 
 
 def test_the_map_asks_as_often_for_many_ways_as_for_one(django_assert_num_queries):

@@ -20,6 +20,7 @@ async function draw(frame) {
   const map = L.map(frame, { zoomControl: false, zoomSnap: 0.25, attributionControl: false });
   L.control.zoom({ zoomInTitle: frame.dataset.sayZoomIn, zoomOutTitle: frame.dataset.sayZoomOut }).addTo(map);
   L.control.scale({ imperial: false }).addTo(map);
+  map.createPane("ground").style.zIndex = 250;
   const all = L.featureGroup().addTo(map);
   route.tours.forEach((tour, at) => {
     const line = tour.geometry.coordinates.map(([lon, lat]) => [lat, lon]);
@@ -31,9 +32,23 @@ async function draw(frame) {
   });
   const place = [route.meeting.lat, route.meeting.lon];
   L.circleMarker(place, { radius: 9, color: "#ffffff", weight: 3, fillColor: "#b3261e", fillOpacity: 1 })
-    .bindTooltip(text(frame.dataset.sayMeeting), { permanent: true, direction: "top", offset: [0, -8] })
+    .bindTooltip(text(frame.dataset.sayMeeting), { permanent: true, direction: "auto", offset: [8, 0] })
     .addTo(all);
   map.fitBounds(all.getBounds(), { padding: [18, 18] });
+  streets(frame.dataset.streets, map, L);
+}
+
+// The town's streets below the way, once they are there: the way can be followed without them.
+async function streets(url, map, L) {
+  try {
+    const answer = await fetch(url);
+    if (!answer.ok) return;
+    const style = { color: "#9298a1", weight: 1.5, interactive: false };
+    const renderer = L.canvas({ pane: "ground", padding: 0.5 });
+    L.geoJSON(await answer.json(), { style, renderer, pane: "ground", interactive: false }).addTo(map);
+  } catch {
+    // No net: the way alone is shown.
+  }
 }
 
 // A tooltip takes HTML: a name must stay a name.
