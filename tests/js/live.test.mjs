@@ -7,7 +7,7 @@ import { backoff, connect, socketUrl } from "../../static/linli/js/live.js";
 function aBrowser({ random = () => 0.5 } = {}) {
   const sockets = [];
   const timers = new Map();
-  const seen = { events: [], resets: [], states: [], errors: [] };
+  const seen = { events: [], resets: [], states: [], errors: [], signedOut: 0 };
   const listeners = new Map();
   let now = 0;
   let nextTimer = 1;
@@ -37,6 +37,10 @@ function aBrowser({ random = () => 0.5 } = {}) {
       this.readyState = 3;
       this.onclose?.({ code: 1006 });
     }
+    end(code) {
+      this.readyState = 3;
+      this.onclose?.({ code });
+    }
   }
 
   const target = {
@@ -65,13 +69,15 @@ function aBrowser({ random = () => 0.5 } = {}) {
       }
       now = until;
     },
-    connect(topics) {
+    connect(topics, isSignedOut) {
       return connect({
         url: "/ws/",
         topics,
         onEvent: (event) => seen.events.push(event.seq),
         onReset: (topic, seq) => seen.resets.push([topic, seq]),
         onState: (state) => seen.states.push(state),
+        onSignedOut: () => (seen.signedOut += 1),
+        isSignedOut,
         onError: (error) => seen.errors.push(error),
         env: {
           WebSocket: FakeSocket,
@@ -325,4 +331,37 @@ test("subscribe and unsubscribe later; close ends everything", () => {
   assert.equal(b.seen.states.at(-1), "closed");
   assert.equal(b.timers.size, 0);
   assert.equal(b.listeners.size, 0);
+});
+
+test("a session that ended (4401) is told at once and not tried again", () => {
+  const b = live();
+  b.socket.end(4401);
+  assert.equal(b.seen.signedOut, 1);
+  b.pass(120_000);
+  b.fire("online");
+  assert.equal(b.sockets.length, 1);
+  assert.equal(b.seen.states.at(-1), "closed");
+});
+
+test("a refused handshake asks whether the session ended; a lost line does not", async () => {
+  for (const [answer, told] of [[true, 1], [false, 0], [null, 0]]) {
+    let asked = 0;
+    const b = aBrowser();
+    b.connect({ [T]: 41 }, async () => {
+      asked += 1;
+      if (answer === null) throw new TypeError("no network");
+      return answer;
+    });
+    b.socket.accept();
+    b.socket.cut();
+    assert.equal(asked, 0);
+    b.pass(1000);
+    assert.equal(b.sockets.length, 2);
+    b.socket.cut(); // never opened
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(asked, 1);
+    assert.equal(b.seen.signedOut, told);
+    b.pass(60_000);
+    assert.equal(b.sockets.length > 2, told === 0);
+  }
 });

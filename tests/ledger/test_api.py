@@ -207,6 +207,7 @@ def test_a_statement_for_spreadsheets_is_safe(town: Town, a: Account, b: Account
         assert answer["Content-Type"].startswith("text/csv")
         rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
         assert rows[2][3:] == ["'=HYPERLINK(1)", "", "1.00", "", "4.00"]
+        assert rows[2][0].endswith("+08:00")
     hidden = client(b.member).get(f"/api/v1/accounts/{a.pk}/statement?format=csv")
     assert (hidden.status_code, hidden["Content-Type"]) == (404, "application/problem+json")
 

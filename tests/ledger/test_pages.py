@@ -71,6 +71,8 @@ def test_a_statement_page_and_its_file(town: Town, account: Account) -> None:
     answer = me.get("/credits/statement/" + url[1].replace("&amp;", "&"))
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert "5.00" in answer.content.decode()
+    assert "+08:00" in answer.content.decode()
+    assert "+00:00" not in answer.content.decode()
     assert "Nothing in these days" in text(
         me.get("/credits/statement/?start=2020-01-01&end=2020-01-02")
     )

@@ -198,7 +198,8 @@ class StatementView(Endpoint):
         tags=["ledger"],
         summary="A statement; `?format=csv` or `pdf`, or by `Accept`",
         description=(
-            "`?format=csv` or `Accept: text/csv` is for spreadsheets; `?format=pdf` or "
+            "`?format=csv` or `Accept: text/csv` is for spreadsheets, in the community's time; "
+            "`?format=pdf` or "
             "`Accept: application/pdf` for paper: A4, at most 20,000 lines (400 beyond that)."
         ),
         parameters=[StatementQuery],
@@ -225,7 +226,10 @@ class StatementView(Endpoint):
         asked = self.read_query(StatementQuery)
         days = statements.period(account, asked.get("from"), asked.get("to"), clock.now())
         if request.accepted_renderer.format != PdfRenderer.format:
-            return Response(statements.statement(account, days, proofs=asked["proofs"]))
+            data = statements.statement(account, days, proofs=asked["proofs"])
+            if request.accepted_renderer.format == CsvRenderer.format:
+                data = statements.in_local_time(account, data)
+            return Response(data)
         return Response(
             statements.statement_to_print(account, days),
             headers={"Content-Disposition": statements.attachment(account, days, "pdf")},

@@ -79,7 +79,7 @@ def statement(request: HttpRequest) -> HttpResponse:
     data = statements.statement(account, period)
     if wanted == "csv":
         return HttpResponse(
-            statements.statement_csv(data),
+            statements.statement_csv(statements.in_local_time(account, data)),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": statements.attachment(account, period, "csv")},
         )

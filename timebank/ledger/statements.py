@@ -78,6 +78,15 @@ def attachment(account: Account, days: Period, kind: str) -> str:
     return f'attachment; filename="statement-{account.pk}-{days.first}-{days.last}.{kind}"'
 
 
+def in_local_time(account: Account, data: dict[str, Any]) -> dict[str, Any]:
+    """Return a statement whose lines tell the community's time, as its days do."""
+    zone = ZoneInfo(account.ledger.community.zone)
+    return {
+        **data,
+        "lines": [{**line, "at": line["at"].astimezone(zone)} for line in data["lines"]],
+    }
+
+
 def statement_csv(data: dict[str, Any]) -> str:
     """Write a statement as CSV for spreadsheets, with a byte order mark for Chinese."""
     rows: list[list[object]] = [

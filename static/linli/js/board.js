@@ -59,6 +59,15 @@ export function wake() {
     onError: ({ code, topic }) => {
       if (code === "not_allowed" && topic) document.dispatchEvent(new CustomEvent("live:denied", { detail: { topic } }));
     },
+    isSignedOut: async () => {
+      const answer = await fetch("/api/v1/me", { credentials: "same-origin", cache: "no-store" });
+      if (answer.ok) return String((await answer.json()).id) !== document.body.dataset.member; // somebody else now
+      return answer.status === 401 || answer.status === 403;
+    },
+    onSignedOut: () => {
+      document.body.hidden = true; // at once: the next to sit here must not read it
+      location.replace(document.body.dataset.signIn);
+    },
     onState: (state) => {
       showState(state);
       for (const [element, part] of parts) {

@@ -8,6 +8,7 @@ const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 30_000;
 const ASKS_BEFORE_RESET = 3;
 const OPEN = 1;
+const SIGNED_OUT = 4401;
 
 /** Wait before retry number `attempt` (0, 1, …): full jitter, so a town does not return at once. */
 export function backoff(attempt, random = Math.random) {
@@ -29,9 +30,11 @@ export function socketUrl(url, location = globalThis.location) {
  * onEvent   (event {topic, seq, type, at, data}); an exception in it is logged, never fatal
  * onReset   (topic, seq): reload that view, the stream goes on from seq
  * onState   ("connecting" | "live" | "reconnecting" | "offline" | "closed")
+ * onSignedOut ()  the session ended (the server said so, or `isSignedOut` after a refused handshake)
+ * isSignedOut ()  → promise of true when the session has ended; asked when a socket never opened
  * onError   ({code, topic}): the server refused; a refused topic is dropped
  */
-export function connect({ url = "/ws/", topics = {}, onEvent, onReset, onState, onError, env = {} }) {
+export function connect({ url = "/ws/", topics = {}, onEvent, onReset, onState, onSignedOut, isSignedOut, onError, env = {} }) {
   const Socket = env.WebSocket ?? globalThis.WebSocket;
   const setTimer = env.setTimeout ?? ((fn, ms) => globalThis.setTimeout(fn, ms));
   const clearTimer = env.clearTimeout ?? ((id) => globalThis.clearTimeout(id));
@@ -161,9 +164,11 @@ export function connect({ url = "/ws/", topics = {}, onEvent, onReset, onState, 
     if (!online()) return tell("offline");
     tell(state === "" ? "connecting" : "reconnecting");
     const mine = new Socket(target);
+    let opened = false;
     socket = mine;
     mine.onopen = () => {
       if (socket !== mine) return;
+      opened = true;
       for (const [name, topic] of held) {
         Object.assign(topic, { fresh: true, settled: false, asks: 0 });
         ask(name, topic);
@@ -173,8 +178,29 @@ export function connect({ url = "/ws/", topics = {}, onEvent, onReset, onState, 
       pingTimer = setTimer(ping, PING_EVERY_MS);
     };
     mine.onmessage = (message) => socket === mine && receive(message.data);
-    mine.onclose = () => socket === mine && lost();
+    mine.onclose = (event) => {
+      if (socket !== mine) return;
+      if (event?.code === SIGNED_OUT) return signedOut();
+      lost();
+      if (!opened) askWhy();
+    };
     mine.onerror = () => {}; // a close always follows
+  }
+
+  /* A script cannot see why a handshake was refused: a 403 looks like a dead network. */
+  async function askWhy() {
+    if (over || !online()) return;
+    try {
+      if (await isSignedOut?.()) signedOut();
+    } catch {
+      // no answer either: the network, not the session
+    }
+  }
+
+  function signedOut() {
+    if (over) return;
+    close();
+    call(onSignedOut);
   }
 
   function lost() {
@@ -226,6 +252,16 @@ export function connect({ url = "/ws/", topics = {}, onEvent, onReset, onState, 
     open();
   }
 
+  function close() {
+    over = true;
+    drop();
+    win?.removeEventListener?.("online", onOnline);
+    win?.removeEventListener?.("offline", onOffline);
+    win?.removeEventListener?.("pageshow", onVisible);
+    doc?.removeEventListener?.("visibilitychange", onVisible);
+    tell("closed");
+  }
+
   const onOnline = () => reconnect();
   const onOffline = () => {
     drop();
@@ -253,14 +289,6 @@ export function connect({ url = "/ws/", topics = {}, onEvent, onReset, onState, 
     /** The last seq held, by topic. */
     seqs: () => Object.fromEntries([...held].map(([name, topic]) => [name, topic.last])),
     reconnect,
-    close() {
-      over = true;
-      drop();
-      win?.removeEventListener?.("online", onOnline);
-      win?.removeEventListener?.("offline", onOffline);
-      win?.removeEventListener?.("pageshow", onVisible);
-      doc?.removeEventListener?.("visibilitychange", onVisible);
-      tell("closed");
-    },
+    close,
   };
 }
