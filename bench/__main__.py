@@ -1,7 +1,7 @@
 """python -m bench [names] [--json FILE] [--quick]: run every bench, print one table.
 
-Names: claims, checkins, ledger, delivery, rosters, zoning, routes. Each runs in a process of its
-own, one after another. The exit status is 1 if a limit is missed or an answer was wrong.
+Names: claims, checkins, ledger, delivery, rosters, zoning, routes, maps. Each runs in a process of
+its own, one after another. The exit status is 1 if a limit is missed or an answer was wrong.
 """
 
 from __future__ import annotations
@@ -213,8 +213,16 @@ def routes(speed: str) -> list[Figure]:
     ]
 
 
+def maps(speed: str) -> list[Figure]:
+    """The map of a whole city from a warm cache."""
+    from bench.maps import FULL, TINY, run
+
+    return run(TINY if speed == "tiny" else FULL)
+
+
 BENCHES: dict[str, Callable[[str], list[Figure]]] = {
-    bench.__name__: bench for bench in (claims, checkins, ledger, delivery, rosters, zoning, routes)
+    bench.__name__: bench
+    for bench in (claims, checkins, ledger, delivery, rosters, zoning, routes, maps)
 }
 
 

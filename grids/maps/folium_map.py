@@ -6,7 +6,7 @@ are fetched after the page is there; patterns, labels and the keyboard are mapfr
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import folium
@@ -69,20 +69,16 @@ def legend() -> list[tuple[str, str]]:
 
 def cell_feature(
     row: Mapping[str, Any], border: str, at: Any, lines: Sequence[str], style: Any
-) -> Any:
-    """Build a cell of the map: its border, its label and where, the lines of its bubble."""
-    return {
-        "type": "Feature",
-        "id": row["id"],
-        "geometry": json.loads(border),
-        "properties": {
-            "cell": row["id"],
-            "label": row["name"],
-            "at": at,
-            "lines": list(lines),
-            "style": style,
-        },
+) -> str:
+    """Write a cell of the map: its border (GeoJSON), its label and where, its bubble's lines."""
+    properties = {
+        "cell": row["id"],
+        "label": row["name"],
+        "at": at,
+        "lines": list(lines),
+        "style": style,
     }
+    return f'{{"type":"Feature","geometry":{border},"properties":{json.dumps(properties)}}}'
 
 
 def overview_lines(row: Mapping[str, Any], mark: CellMark | None) -> list[str]:
@@ -98,7 +94,7 @@ def overview_lines(row: Mapping[str, Any], mark: CellMark | None) -> list[str]:
 
 def render(
     *,
-    cells: Sequence[Any],
+    cells: Sequence[str],
     bounds: Any,
     layers: Sequence[tuple[Layer, Sequence[Mark]]],
     buildings_url: str,
@@ -108,7 +104,7 @@ def render(
 ) -> str:
     """Return a whole HTML page; its inline scripts and styles carry the CSP `nonce`.
 
-    `cells` are features of `cell_feature`; `streets` are features drawn above the base map.
+    `cells` are texts of `cell_feature`; `streets` are features drawn above the base map.
     """
     shown = _LocalMap(tiles=None, zoom_control=True, zoom_snap=0.25, control_scale=True)
     if settings.TILE_URL:
@@ -122,14 +118,18 @@ def render(
     ]
     for outline, _url in base:
         outline.add_to(shown)
-    drawn = _features(_("Cells"), cells, shown=True)
-    drawn.add_to(shown)
+    drawn = [(_layer(_("Cells")), ",".join(cells))]
     if streets:
-        _features(_("How often streets were walked"), streets, shown=True).add_to(shown)
-    for layer, marks in layers:
-        _features(
-            str(layer.name), [_mark_feature(layer, mark) for mark in marks], shown=layer.shown
-        ).add_to(shown)
+        drawn.append((_layer(_("How often streets were walked")), _joined(streets)))
+    drawn += [
+        (
+            _layer(str(layer.name), shown=layer.shown),
+            _joined(_mark_feature(layer, mark) for mark in marks),
+        )
+        for layer, marks in layers
+    ]
+    for each, _texts in drawn:
+        each.add_to(shown)
     folium.LayerControl(collapsed=True).add_to(shown)
     titles = {"zoomInTitle": _("Zoom in"), "zoomOutTitle": _("Zoom out")}
     root: Any = shown.get_root()
@@ -142,37 +142,44 @@ def render(
     )
     if bounds:
         shown.fit_bounds(bounds)
-    start = folium.Element(
-        _START
-        % {
-            "map": shown.get_name(),
-            "cells": drawn.get_name(),
-            "base": ",".join(
-                f"{{layer: {outline.get_name()}, url: {json.dumps(url)}}}" for outline, url in base
-            ),
-            "words": json.dumps({"layers": _("Layers"), "open": _("More")}),
-        }
-    )
-    html = _rendered(shown, start)
-    return _with_nonce(html, nonce)
-
-
-_START = "linliMap.start({map: %(map)s, cells: %(cells)s, base: [%(base)s], words: %(words)s});"
-
-
-def _rendered(shown: folium.Map, last: folium.Element) -> str:
-    """Render the page with `last` as its last script: the map's own parts are written before."""
-    root: Any = shown.get_root()
     html: str = root.render()
-    head, end, tail = html.rpartition("</script>")
-    return f"{head}\n{last.render()}\n{end}{tail}"
+    head, end, tail = _with_nonce(html, nonce).rpartition("</script>")
+    return f"{head}\n{_start(shown, drawn, base)}\n{end}{tail}"
 
 
-def _features(name: str, features: Sequence[Any], *, shown: bool) -> folium.GeoJson:
+def _start(shown: folium.Map, drawn: Sequence[Any], base: Sequence[Any]) -> str:
+    """Write the script that hands the data over.
+
+    It must not pass through folium: that takes what it has rendered for a template once more, and
+    a name with braces in it would be run on the server.
+    """
+    data = ",".join(
+        f'{{layer: {layer.get_name()}, data: {{"type":"FeatureCollection","features":[{texts}]}}}}'
+        for layer, texts in drawn
+    )
+    outlines = ",".join(
+        f"{{layer: {layer.get_name()}, url: {json.dumps(url)}}}" for layer, url in base
+    )
+    words = json.dumps({"layers": _("Layers"), "open": _("More")})
+    script = (
+        f"linliMap.start({{map: {shown.get_name()}, data: [{data}], base: [{outlines}], "
+        f"words: {words}}});"
+    )
+    # Only in strings do these stand, and there JSON may spell them otherwise.
+    return script.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _joined(features: Iterable[Any]) -> str:
+    return ",".join(json.dumps(feature) for feature in features)
+
+
+def _layer(name: str, *, shown: bool = True) -> folium.GeoJson:
+    """A layer that is filled by the last script."""
     return folium.GeoJson(
-        {"type": "FeatureCollection", "features": list(features)},
+        {"type": "FeatureCollection", "features": []},
         name=name,
         show=shown,
+        style=JsCode("linliMap.style"),
         on_each_feature=JsCode("linliMap.each"),
         pointToLayer=JsCode("linliMap.point"),
     )

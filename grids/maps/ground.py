@@ -58,6 +58,12 @@ def borders_of(rows: Iterable[tuple[int, bytes]]) -> dict[int, str]:
     """Return GeoJSON text by cell id; of very many corners, neighbours lose the same ones."""
     cells, wkbs = zip(*rows, strict=True) if (rows := list(rows)) else ((), ())
     shapes = from_wkb(list(wkbs))
+    broken = ~shapely.is_valid(shapes)
+    if broken.any():
+        # A stored border that crosses itself must not take the whole map away.
+        shapes[broken] = shapely.make_valid(
+            shapes[broken], method="structure", keep_collapsed=False
+        )
     if get_num_coordinates(shapes).sum() > _MANY_CORNERS:
         shapes = shapely.coverage_simplify(shapes, _METRE)
     drawn = to_geojson(set_precision(shapes, _MICRODEGREE))

@@ -88,7 +88,7 @@ def community_frame(request: HttpRequest, code: str) -> HttpResponse:
     )
 
 
-def drawn_cells(community: Community, marks: Mapping[int, CellMark]) -> list[Any]:
+def drawn_cells(community: Community, marks: Mapping[int, CellMark]) -> list[str]:
     """Build the cells of the overview, styled by tonight's marks."""
     borders, middles = ground.borders(community), ground.middles(community)
     return [
@@ -104,7 +104,7 @@ def drawn_cells(community: Community, marks: Mapping[int, CellMark]) -> list[Any
 
 
 def framed_map(
-    request: HttpRequest, community: Community, cells: list[Any], *, marks: Any, streets: Any = ()
+    request: HttpRequest, community: Community, cells: list[str], *, marks: Any, streets: Any = ()
 ) -> HttpResponse:
     """Answer with a map of `cells` over the community's own streets and buildings."""
     html = folium_map.render(

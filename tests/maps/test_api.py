@@ -286,3 +286,28 @@ def test_building_captains_and_estates_lie_over_the_cells(town: Town) -> None:
     drawn = shape(area.geometry)
     assert all(drawn.contains(Point(each.lon, each.lat)) for each in town.buildings)
     assert overlays.estates(captain, [a_community().community], NOW) == []
+
+
+def test_a_border_that_crosses_itself_is_drawn_all_the_same() -> None:
+    bow = Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
+    found = ground.borders_of([(1, to_wkb(bow)), (2, to_wkb(box(2, 0, 3, 1)))])
+    assert shape(json.loads(found[1])).is_valid
+    assert shape(json.loads(found[1])).area == pytest.approx(0.5)
+    assert shape(json.loads(found[2])).area == 1
+
+
+def test_a_name_in_the_map_is_never_a_template(
+    browser: Client, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # folium renders what it has rendered: braces in a name would be run on the server.
+    town.cells[0].name = "{{ 6 * 7777 }}{% if"
+    town.cells[0].save()
+    point = {"type": "Point", "coordinates": [122.41, 37.15]}
+    mark = layers.Mark(point, "{{ 5 * 7777 }}", "open")
+    monkeypatch.setattr(layers, "layers", {})
+    layers.register_layer(layers.Layer("x", "X", lambda *asked: [mark]))
+    html = browser.get(f"/map/{town.community.code}/frame/").content.decode()
+    assert "{{ 6 * 7777 }}{% if" in html
+    assert "{{ 5 * 7777 }}" in html
+    assert "46662" not in html
+    assert "38885" not in html

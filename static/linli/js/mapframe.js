@@ -24,6 +24,7 @@ const linliMap = (() => {
     make("circle", { cx: 10, cy: 10, r: 1.8, fill: "#8a4b00" }, none);
     document.body.append(svg);
   }
+  const style = (feature) => feature.properties.style;
   const canvas = () => L.canvas({ pane: "ground" });
 
   // ── what is said of a thing: text only, so no name can be markup ──
@@ -115,6 +116,7 @@ const linliMap = (() => {
   function start(given) {
     ({ map, words } = given);
     patterns();
+    for (const { layer, data } of given.data) layer.addData(data);
     labels();
     document.querySelector(".leaflet-control-layers-toggle")?.setAttribute("aria-label", words.layers);
     document.querySelector(".leaflet-control-layers-toggle")?.setAttribute("title", words.layers);
@@ -123,6 +125,6 @@ const linliMap = (() => {
     });
     for (const each of given.base) ground(each);
   }
-  return { canvas, each, point, start };
+  return { canvas, each, point, start, style };
 })();
 globalThis.linliMap = linliMap;
