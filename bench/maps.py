@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -120,6 +121,7 @@ def seed(size: Size) -> dict[str, Any]:
     """Fill an empty database; return what is needed to ask for it."""
     import django
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     from datetime import timedelta
 
