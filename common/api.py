@@ -20,13 +20,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
-from common.errors import BadInput, DomainError, KeyMissing
+from common.errors import BadInput, DomainError, KeyMissing, KeyUnfit
 from common.money import credits_text, parse_credits
 from common.unit_of_work import Outcome, UnitOfWork, perform
 
 logger = logging.getLogger(__name__)
 PROBLEM_JSON = "application/problem+json"
-_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+_KEY = re.compile(r"[\x21-\x7e]+")
+_LONGEST_KEY = 255
 
 
 class Endpoint(APIView):
@@ -74,12 +75,24 @@ def answer(outcome: Outcome) -> Response:
 
 
 def idempotency_key(request: Request, *, required: bool) -> str | None:
-    """Return the request's key or None; raise KeyMissing when absent or not 1–255 visible."""
+    """Return the request's key or None; raise KeyMissing, or KeyUnfit if not 1–255 visible."""
     key = request.headers.get("Idempotency-Key")
-    if key is None and not required:
+    if key is None:
+        if required:
+            raise KeyMissing
         return None
-    if key is None or not _KEY.match(key):
-        raise KeyMissing
+    if not key:
+        raise KeyUnfit(_("The Idempotency-Key is empty. Send 1 to 255 visible characters."))
+    if len(key) > _LONGEST_KEY:
+        said = _("An Idempotency-Key has at most 255 characters; this one has {length}.")
+        raise KeyUnfit(said.format(length=len(key)))
+    if not _KEY.fullmatch(key):
+        raise KeyUnfit(
+            _(
+                "An Idempotency-Key has only visible ASCII characters, without spaces: "
+                "letters, digits, signs."
+            )
+        )
     return key
 
 

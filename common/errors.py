@@ -82,6 +82,14 @@ class KeyMissing(DomainError):
     detail = _("Send an Idempotency-Key header (1 to 255 visible characters), a new one per act.")
 
 
+class KeyUnfit(DomainError):
+    """An Idempotency-Key came that is empty, too long or not visible ASCII; `detail` says which."""
+
+    code = "invalid"
+    status = HTTPStatus.BAD_REQUEST
+    field = "Idempotency-Key"
+
+
 class TooMany(DomainError):
     """The rate limit is reached; `retry_after` is in seconds."""
 

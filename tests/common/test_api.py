@@ -96,6 +96,17 @@ def test_every_400_names_fields(refusal: DomainError, errors: Any) -> None:
     assert found == errors if errors else list(found) == ["Idempotency-Key"]
 
 
+@pytest.mark.parametrize(
+    ("key", "word"), [("", "empty"), ("k" * 256, "255"), ("schlüssel", "ASCII"), ("a b", "spaces")]
+)
+def test_an_unfit_key_says_what_is_wrong(key: str, word: str, settings: Any) -> None:
+    settings.LANGUAGE_CODE = "en"
+    answer = post(b"{}", HTTP_IDEMPOTENCY_KEY=key)
+    assert (answer.status_code, answer.data["code"]) == (400, "invalid")
+    assert word in answer.data["detail"]
+    assert list(answer.data["errors"]) == ["Idempotency-Key"]
+
+
 @pytest.mark.parametrize("text", ["１", "٣", "x", "0", "-1", "9" * 30, 1.5, True, None, []])
 def test_an_id_has_one_spelling(text: object) -> None:
     from rest_framework import serializers

@@ -151,6 +151,7 @@ def test_the_board_shows_gaps_first_and_follows_its_topic(client: Client, town: 
     assert page.index(f'id="cell-{town.cells[1].pk}"') < page.index(f'id="cell-{town.cells[0].pk}"')
     assert town.volunteers[0].display_name in page
     assert re.search(rf'href="/shifts/{gap.pk}/replacements/"', page)
+    assert "seats filled" in page
     part = text(client, f"/board/{town.community.code}/part/")
     assert "<html" not in part
     assert town.volunteers[1].display_name in part
