@@ -132,6 +132,13 @@ function track(part) {
     write(slot, kept);
   }
 
+  // A position that is only late (2, 3) comes by itself; a refusal (1) does not.
+  function failed(error) {
+    if (error.code !== 1) return;
+    stop();
+    show("sayDenied");
+  }
+
   function stop() {
     if (watch !== null) navigator.geolocation.clearWatch(watch);
     watch = null;
@@ -142,7 +149,7 @@ function track(part) {
 
   button.addEventListener("click", () => {
     if (!navigator.geolocation) return show("sayDenied");
-    watch = navigator.geolocation.watchPosition(note, () => show("sayDenied"), { enableHighAccuracy: true, maximumAge: 5000 });
+    watch = navigator.geolocation.watchPosition(note, failed, { enableHighAccuracy: true, maximumAge: 5000 });
     button.hidden = true;
     show("sayOn");
   });
