@@ -5,6 +5,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from common import clock
 from common.unit_of_work import unit_of_work
 from config.demo.names import phone
 from config.demo.town import Cast
@@ -12,7 +13,7 @@ from grids.people.demo_links import demo_sign_in_link
 from grids.people.models import ApiToken, Member
 from grids.people.services import issue_token
 from grids.places.models import Cell, Community
-from patrols.shifts.models import Shift
+from patrols.shifts.models import Seat, Shift
 from timebank.ledger.models import Account
 from timebank.spending.models import Offer
 
@@ -88,7 +89,14 @@ def describe(*, cast: Cast, now: datetime) -> dict[str, Any]:
 
 def sign_in_links(cast: Cast) -> Iterable[tuple[str, Member, str]]:
     """Yield (role, member, path) for each link that `make demo` prints."""
-    volunteer = _volunteers(_home_of(cast), set())[0]
+    known = _volunteers(_home_of(cast), set())
+    now = clock.now()
+    ahead = Seat.objects.filter(
+        member__in=known, state__in=(Seat.State.CLAIMED, Seat.State.ASSIGNED), starts_at__gt=now
+    ).values_list("member", flat=True)
+    # Somebody whose Today shows what it is for; where nobody is on duty, who has most credits.
+    on_duty = set(ahead)
+    volunteer = next((member for member in known if member.pk in on_duty), known[0])
     yield "volunteer", volunteer, demo_sign_in_link(volunteer)
     for name in _SHOWN:
         member = getattr(cast, name)

@@ -161,7 +161,8 @@ def cancel(request: HttpRequest, shift_id: int) -> HttpResponse:
     def call_off(work: UnitOfWork) -> Shift:
         return services.cancel_shift(shift_id=shift_id, actor=member, now=work.now)
 
-    return _acted(request, shift_id, call_off, _("The shift is called off. Everybody was told."))
+    text = _("The shift is called off. It is gone from everybody's day; no message was sent.")
+    return _acted(request, shift_id, call_off, text)
 
 
 @login_required
