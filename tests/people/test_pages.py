@@ -168,7 +168,7 @@ def test_an_expired_form_leads_back_and_to_the_sign_in(member: Member) -> None:
     client.force_login(member)
     page = client.post("/me/consents/sms/", headers=came)
     assert 'href="/me/?a=1"' in page.text
-    assert "/sign-in/" not in page.text
+    assert 'href="/sign-in/' not in page.text
     anonymous = Client(enforce_csrf_checks=True)
     page = anonymous.post("/sign-in/", headers={"referer": "http://testserver/sign-in/?next=/me/"})
     assert 'href="/sign-in/?next=/me/"' in page.text

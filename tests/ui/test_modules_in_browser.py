@@ -158,6 +158,7 @@ def test_the_partner_sees_yes_no_and_wait(view):
         answer(409, {"code": "already_redeemed", "title": "Conflict", "detail": "Today at 11:52."}),
     )  # fmt: skip
     view.goto("/scan.html")
+    view.locator("[data-scan][data-awake]").wait_for(state="attached")
     dialog = view.locator("#scan-result")
     for kind, words in (
         ("wait", "It is not known yet"),
@@ -182,6 +183,7 @@ def test_a_refused_body_is_told_by_its_fields_not_by_http(view):
     }  # fmt: skip
     seen_by(view, "/api/v1/redemptions", answer(400, problem), answer(403, {"title": "Forbidden"}))
     view.goto("/scan.html")
+    view.locator("[data-scan][data-awake]").wait_for(state="attached")
     dialog = view.locator("#scan-result")
     for detail in ("Type eight letters. At least 0.01.", ""):
         view.locator("[data-scan-field]").fill("x")
